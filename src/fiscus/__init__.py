@@ -1,0 +1,54 @@
+"""Fiscus splits money under rules, proves the split is a good one, and carries it through approval into the books.
+
+Heavy libraries load on first use of what needs them (PEP 562).
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fiscus.core.dynamics import evaluate
+    from fiscus.core.feasibility import violations
+    from fiscus.core.objective import objective
+    from fiscus.core.problem import Problem
+    from fiscus.integrate.tables import read_plan
+    from fiscus.optimise.open_model import from_pyomo
+    from fiscus.optimise.pyomo_model import to_pyomo
+    from fiscus.optimise.result import Result
+    from fiscus.optimise.solve import solve
+
+_HOME = {
+    "Problem": "fiscus.core.problem",
+    "Result": "fiscus.optimise.result",
+    "evaluate": "fiscus.core.dynamics",
+    "from_pyomo": "fiscus.optimise.open_model",
+    "objective": "fiscus.core.objective",
+    "read_plan": "fiscus.integrate.tables",
+    "solve": "fiscus.optimise.solve",
+    "to_pyomo": "fiscus.optimise.pyomo_model",
+    "violations": "fiscus.core.feasibility",
+}
+
+__all__ = [
+    "Problem",
+    "Result",
+    "evaluate",
+    "from_pyomo",
+    "objective",
+    "read_plan",
+    "solve",
+    "to_pyomo",
+    "violations",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'fiscus' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

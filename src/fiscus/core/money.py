@@ -1,0 +1,106 @@
+"""Exact money at the borders: whole minor units of an ISO 4217 currency (§3.1)."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+import numpy as np
+import numpy.typing as npt
+
+from fiscus.core.arrays import FloatArray, IntArray
+from fiscus.errors import InvalidMoney
+
+# ISO 4217 active national currencies (list one), by the number of decimals of the minor unit.
+_DECIMALS = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    2: (
+        "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP CRC "
+        "CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR "
+        "JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD "
+        "NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN "
+        "SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VES WST XCD YER ZAR ZMW ZWG"
+    ),
+}
+_EXPONENT = {code: decimals for decimals, codes in _DECIMALS.items() for code in codes.split()}
+LARGEST_MINOR = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Currency:
+    """A currency.
+
+    Attributes:
+        code: ISO 4217 code.
+        exponent: Decimals of its minor unit: 2 for cents.
+    """
+
+    code: str
+    exponent: int
+
+    def to_minor(self, amount: Decimal | str | int | float) -> int:
+        """Exact minor units of an amount in major units.
+
+        Raises:
+            InvalidMoney: For what is no number, or has more decimals than the currency.
+        """
+        try:
+            exact = Decimal(repr(amount) if isinstance(amount, float) else amount)
+            scaled = exact.scaleb(self.exponent)
+        except (InvalidOperation, ValueError, TypeError) as error:
+            raise InvalidMoney(f"{amount!r} is not an amount of {self.code}") from error
+        if not scaled.is_finite():
+            raise InvalidMoney(f"{amount!r} is not an amount of {self.code}")
+        if scaled != scaled.to_integral_value():
+            raise InvalidMoney(f"{amount} has more than the {self.exponent} decimals of {self.code}")
+        return int(scaled)
+
+    def to_minor_array(self, amounts: npt.ArrayLike) -> IntArray:
+        """Nearest minor units of amounts in major units, halves to even, any shape.
+
+        Raises:
+            InvalidMoney: For NaN, infinity or an amount too large to count in 64 bits.
+        """
+        scaled = np.round(np.asarray(amounts, dtype=np.float64) * 10.0**self.exponent)
+        if not (np.abs(scaled) < LARGEST_MINOR).all():  # Also rejects NaN.
+            raise InvalidMoney(f"an amount is not finite or too large to count in minor units of {self.code}")
+        return scaled.astype(np.int64)
+
+    def from_minor(self, minor: int) -> Decimal:
+        """Exact major units, with the currency's decimals."""
+        return Decimal(int(minor)).scaleb(-self.exponent)
+
+    def to_major_array(self, minor: IntArray) -> FloatArray:
+        """Major units as floats, any shape."""
+        return np.asarray(minor / 10.0**self.exponent, dtype=np.float64)
+
+    def __str__(self) -> str:
+        return self.code
+
+
+def currency(code: str) -> Currency:
+    """The currency of an ISO 4217 code.
+
+    Raises:
+        InvalidMoney: For an unknown code, with the nearest known one.
+    """
+    if code in _EXPONENT:
+        return Currency(code, _EXPONENT[code])
+    near = difflib.get_close_matches(str(code).upper(), _EXPONENT, n=1, cutoff=0.6)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise InvalidMoney(f"{code!r} is not an ISO 4217 currency code such as USD or EUR{hint}")
+
+
+def format_amount(minor: int, unit: Currency) -> str:
+    """An exact amount as people read it: ``80,000,000.00``."""
+    return f"{unit.from_minor(minor):,}"
+
+
+def short(amount: float, unit: Currency) -> str:
+    """A rounded amount for headings and pictures: ``USD 80.0m``."""
+    for size, suffix in ((1e9, "bn"), (1e6, "m"), (1e3, "k")):
+        if abs(amount) >= 0.9995 * size:
+            return f"{unit.code} {amount / size:,.1f}{suffix}"
+    return f"{unit.code} {amount:,.0f}"

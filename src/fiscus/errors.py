@@ -1,0 +1,92 @@
+"""Every exception Fiscus raises on purpose.
+
+Data that people send (tables, YAML) is answered with findings (§3.9), never with one of these from the command line;
+programs that call the library get exceptions:
+
+    FiscusError
+    ├── InvalidInput (also ValueError)     an argument cannot mean anything
+    │   ├── InvalidMoney                   not an amount in this currency
+    │   ├── InvalidRate                    a fraction per period out of its range
+    │   ├── InvalidTree                    units do not form one rooted tree
+    │   ├── InvalidPeriods                 period names or indices
+    │   ├── InvalidCurve                   a response curve's family or parameters
+    │   ├── InvalidProcess                 an uncertainty process's parameters
+    │   ├── InvalidRule                    a rule that cannot be stated on this problem
+    │   ├── InvalidAllocation              wrong shape, NaN or infinity
+    │   └── InvalidPlan                    tables with findings of severity error; carries them
+    ├── RouteUnavailable                   the route cannot solve this problem; names the route that can
+    ├── NoAllocation                       asked for the amounts of a result that has none
+    └── BrokenRun                          a saved run folder that cannot be read back
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fiscus.core.findings import Finding
+
+
+class FiscusError(Exception):
+    """Base of everything Fiscus raises on purpose."""
+
+
+class InvalidInput(FiscusError, ValueError):
+    """An argument that cannot mean anything; the message says which, what was given and what is expected."""
+
+
+class InvalidMoney(InvalidInput):
+    """Not an amount in this currency."""
+
+
+class InvalidRate(InvalidInput):
+    """A rate per period, as a fraction, that is out of its range."""
+
+
+class InvalidTree(InvalidInput):
+    """Units that do not form one rooted tree."""
+
+
+class InvalidPeriods(InvalidInput):
+    """Period names or indices that do not exist or repeat."""
+
+
+class InvalidCurve(InvalidInput):
+    """A response curve's family or parameters."""
+
+
+class InvalidProcess(InvalidInput):
+    """An uncertainty process's parameters."""
+
+
+class InvalidRule(InvalidInput):
+    """A rule that cannot be stated on this problem."""
+
+
+class InvalidAllocation(InvalidInput):
+    """An allocation of the wrong shape, or with NaN or infinity in it."""
+
+
+class InvalidPlan(InvalidInput):
+    """Tables that do not make a problem.
+
+    Attributes:
+        findings: Everything that is wrong, at once, with table, row and column.
+    """
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(findings)
+        super().__init__("; ".join(str(finding) for finding in self.findings))
+
+
+class RouteUnavailable(FiscusError):
+    """The route asked for cannot solve this problem; the message names the route that can."""
+
+
+class NoAllocation(FiscusError):
+    """Amounts were asked of a result that has none; the message says why there are none."""
+
+
+class BrokenRun(FiscusError):
+    """A saved run folder that cannot be read back; the message names the file."""

@@ -1,0 +1,1 @@
+"""Solver routes over the one statement of a problem (§4, solvers)."""

@@ -1,0 +1,155 @@
+"""The run folder of §7: what a solve leaves behind for people, programs and the approver."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fiscus.errors import BrokenRun
+from fiscus.optimise.result import Result
+
+MOST_BINDING = 200
+"""Binding rows kept in ``result.json``, dearest first; a plan of thousands of capped lines would drown the ones that matter."""
+
+
+def result_document(result: Result) -> dict[str, Any]:
+    """What ``result.json`` holds; numbers that do not exist are null."""
+    problem = result.problem
+    binding = [
+        {"rule": each.rule, "row": list(each.row), "kind": each.kind, "bound": _number(each.bound), "price": _number(each.price)}
+        for each in result.binding
+    ]
+    return {
+        "plan": problem.name,
+        "status": result.status,
+        "method": result.method,
+        "route": result.route,
+        "value": _number(result.value),
+        "bound": _number(result.bound),
+        "gap": _number(result.gap),
+        "currency": problem.currency.code,
+        "periods": list(problem.periods),
+        "allocated": _total(result),
+        "digests": {"problem": problem.digest, "rules": problem.rules_digest},
+        "versions": dict(result.versions),
+        "seed": result.seed,
+        "timings": dict(result.timings),
+        "rounds": result.rounds,
+        "binding": binding[:MOST_BINDING],
+        "binding_rows": len(binding),
+        "duals_of": result.duals_of,
+        "reasons": list(result.reasons),
+        "proof": {
+            "bound": "reported by the solver on a model that over-estimates every curve",
+            "feasibility": "checked by the referee" if result.solution is not None else "no allocation",
+            "cents": _cents(result),
+        },
+    }
+
+
+def _cents(result: Result) -> str:
+    if result.solution is None:
+        return "no allocation"
+    unmet = result.apportionment.unmet
+    return "every rule holds in exact amounts" if not unmet else " ".join(each.sentence for each in unmet)
+
+
+def _total(result: Result) -> dict[str, str] | None:
+    if result.solution is None:
+        return None
+    totals = result.minor_units.sum(axis=1).tolist()
+    return {
+        period: str(result.problem.currency.from_minor(total))
+        for period, total in zip(result.problem.periods, totals, strict=True)
+    }
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def write(result: Result, run: Path) -> Path:
+    """Write ``result.json``, ``allocation.csv`` and ``report.html``, and return the folder."""
+    from fiscus.optimise.report import report
+
+    run.mkdir(parents=True, exist_ok=True)
+    document = json.dumps(result_document(result), indent=2, ensure_ascii=False) + "\n"
+    (run / "result.json").write_text(document, encoding="utf-8")
+    write_allocation(result, run / "allocation.csv")
+    (run / "report.html").write_text(report(result), encoding="utf-8")
+    return run
+
+
+def write_allocation(result: Result, path: Path) -> None:
+    """Write exact decimal amounts: period, line, unit, amount. Only the header where there is no allocation."""
+    problem = result.problem
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["period", "line", "unit", "amount"])
+        if result.solution is None:
+            return
+        units = [problem.tree.ids[unit] for unit in problem.lines.unit.tolist()]
+        for period, amounts in zip(problem.periods, result.minor_units.tolist(), strict=True):
+            for line, unit, minor in zip(problem.lines.id, units, amounts, strict=True):
+                writer.writerow([period, line, unit, problem.currency.from_minor(minor)])
+
+
+@dataclass(frozen=True, slots=True)
+class SavedRun:
+    """A run read back.
+
+    Attributes:
+        path: Its folder.
+        document: ``result.json``.
+        amounts: Exact amount by (period, line).
+        units: Unit by line.
+    """
+
+    path: Path
+    document: Mapping[str, Any]
+    amounts: Mapping[tuple[str, str], Decimal]
+    units: Mapping[str, str]
+
+
+def read(run: str | Path) -> SavedRun:
+    """Read a run folder.
+
+    Raises:
+        BrokenRun: For a missing, unreadable or malformed file; the message names file and row.
+    """
+    folder = Path(run)
+    try:
+        document = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BrokenRun(f"{folder / 'result.json'} cannot be read ({error}); is this a folder that fiscus solve --out wrote?") from error
+    if not isinstance(document, dict):
+        raise BrokenRun(f"{folder / 'result.json'} does not hold a result")
+    path = folder / "allocation.csv"
+    amounts: dict[tuple[str, str], Decimal] = {}
+    units: dict[str, str] = {}
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            for number, row in enumerate(csv.DictReader(file), start=2):
+                try:
+                    amounts[row["period"], row["line"]] = Decimal(row["amount"])
+                    units[row["line"]] = row["unit"]
+                except (KeyError, TypeError, InvalidOperation) as error:
+                    raise BrokenRun(f"{path}, row {number}: expected period, line, unit and amount") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BrokenRun(f"{path} cannot be read ({error})") from error
+    return SavedRun(folder, document, amounts, units)
+
+
+def agreement(first: Mapping[tuple[str, str], Decimal], second: Mapping[tuple[str, str], Decimal], envelope: float) -> float:
+    """Share of an envelope on which two allocations agree: 1 less half the sum of absolute differences over the envelope."""
+    keys = first.keys() | second.keys()
+    apart = sum(abs(first.get(key, Decimal(0)) - second.get(key, Decimal(0))) for key in keys)
+    return 1.0 - float(apart) / (2.0 * envelope) if envelope > 0 else float(np.nan)
