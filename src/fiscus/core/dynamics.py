@@ -192,3 +192,24 @@ def step(facts: Facts, state: State, spend: FloatArray, theta: FloatArray) -> tu
         account=state.account * growth - (total - drawn),
     )
     return after, np.asarray(reward)
+
+
+def marginal_value(facts: Facts, spend: FloatArray) -> FloatArray:
+    """Expected value of one more unit of money on each line, effects on later periods included.
+
+    The right derivative of the mean of ``evaluate`` without the cost of change: with stock carried over, money of period t
+    still works in period u at ``retention^(u-t)``.
+
+    Args:
+        facts: The plan's facts.
+        spend: Major units, shape (..., T, n).
+
+    Returns:
+        Value per major unit, shape (..., T, n).
+    """
+    slope = facts.lines.curves.derivative(stocks(facts, spend))
+    gain = facts.scenarios.expected() * facts.lines.weight * facts.benefit_discount[:, None] * slope
+    total = gain.copy()
+    for period in range(facts.shape[0] - 2, -1, -1):
+        total[..., period, :] += facts.lines.retention * total[..., period + 1, :]
+    return np.asarray(total - facts.spend_weight * facts.spend_discount[:, None])

@@ -1,7 +1,7 @@
 """Whole numbers from fractions: largest remainders, and controlled rounding on a tree (§3.1).
 
-Largest remainder: Balinski & Young, *Fair Representation* (2001), chapter 3. Controlled rounding, where every entry and every
-total goes to one of its two neighbouring whole numbers: Cox & Ernst 1982; it is always possible on a tree.
+Largest remainder: Balinski & Young, *Fair Representation* (2001), chapter 3. Controlled rounding, where every entry and
+every total goes to one of its two neighbouring whole numbers: Cox & Ernst 1982; it is always possible on a tree.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def largest_remainder(
 ) -> IntArray:
     """Integers in proportion to weights that sum exactly to a total.
 
-    The shares are ``clip(scale * weights, floor, cap)`` with the one scale at which they sum to the total, then rounded to
-    neighbouring integers, upwards where the remainder is largest (ties: the first). Entries of weight zero get their floor,
-    unless the others are all at their caps.
+    The shares are ``clip(scale * weights, floor, cap)`` with the one scale at which they sum to the total, then rounded
+    to neighbouring integers, upwards where the remainder is largest (ties: the first). Entries of weight zero get their
+    floor, unless the others are all at their caps.
 
     Args:
         total: What to split, >= 0.
@@ -45,19 +45,28 @@ def largest_remainder(
     """
     weights = np.asarray(weights, dtype=np.float64)
     lower = np.zeros(len(weights), np.int64) if floor is None else np.asarray(floor, np.int64)
-    upper = np.full(len(weights), max(total, 0), np.int64) if cap is None else np.minimum(np.asarray(cap, np.int64), total)
+    upper = (
+        np.full(len(weights), max(total, 0), np.int64) if cap is None else np.minimum(np.asarray(cap, np.int64), total)
+    )
     if not (np.isfinite(weights) & (weights >= 0)).all():
         raise InvalidInput("weights must be numbers that are not negative")
     if lower.shape != weights.shape or upper.shape != weights.shape:
-        raise InvalidInput(f"bounds must have the shape of the weights {weights.shape}, got {lower.shape} and {upper.shape}")
+        raise InvalidInput(
+            f"bounds must have the shape of the weights {weights.shape}, got {lower.shape} and {upper.shape}"
+        )
     if (lower < 0).any() or (lower > upper).any() or not lower.sum() <= total <= _capped_sum(upper):
-        raise InvalidInput(f"{total} cannot be split within the bounds, which allow {lower.sum()} to {_capped_sum(upper)}")
+        raise InvalidInput(
+            f"{total} cannot be split within the bounds, which allow {lower.sum()} to {_capped_sum(upper)}"
+        )
     if total >= LARGEST:
         raise InvalidInput(f"{total} is beyond {LARGEST}, the largest total whose shares are exact")
     shares = _shares(float(total), weights, lower.astype(np.float64), upper.astype(np.float64))
     one = np.zeros(len(weights), np.int64)
     # One more on either side than the neighbours: float dust in the shares must never cost the exact sum.
-    low, high = np.clip(np.floor(shares).astype(np.int64) - 1, lower, upper), np.clip(np.ceil(shares).astype(np.int64) + 1, lower, upper)
+    low, high = (
+        np.clip(np.floor(shares).astype(np.int64) - 1, lower, upper),
+        np.clip(np.ceil(shares).astype(np.int64) + 1, lower, upper),
+    )
     return nearest_fill(one, shares, low, high, np.array([total], np.int64))
 
 
@@ -67,7 +76,12 @@ def _shares(total: float, weights: FloatArray, lower: FloatArray, upper: FloatAr
     most = upper[weighted].sum() + lower[~weighted].sum()
     if total >= most:
         if not weighted.all() and total > most:
-            rest = _shares(total - float(upper[weighted].sum()), np.ones(int((~weighted).sum())), lower[~weighted], upper[~weighted])
+            rest = _shares(
+                total - float(upper[weighted].sum()),
+                np.ones(int((~weighted).sum())),
+                lower[~weighted],
+                upper[~weighted],
+            )
             return np.asarray(np.where(weighted, upper, 0.0) + _spread(rest, ~weighted))
         return np.where(weighted, upper, lower)
     leave, arrive = lower[weighted] / weights[weighted], upper[weighted] / weights[weighted]
@@ -101,8 +115,8 @@ def snapped(values: FloatArray) -> FloatArray:
 def nearest_fill(owner: IntArray, wanted: FloatArray, lower: IntArray, upper: IntArray, target: IntArray) -> IntArray:
     """Whole numbers inside bounds that sum to each owner's target, nearest to the wanted ones in squares.
 
-    One unit at a time to whom it brings nearest is optimal, because the squares are convex. Where the wanted numbers sum to
-    within one of the target, each goes to one of its two neighbours unless a bound forbids it.
+    One unit at a time to whom it brings nearest is optimal, because the squares are convex. Where the wanted numbers
+    sum to within one of the target, each goes to one of its two neighbours unless a bound forbids it.
 
     Args:
         owner: Position in ``target``, shape (m,).
@@ -192,8 +206,8 @@ class Limits:
 def round_tree(forest: Forest, wanted: FloatArray, limits: Limits) -> IntArray:
     """Controlled rounding: cells and the totals of all nodes go to neighbouring whole numbers within the limits.
 
-    Where the limits allow no such rounding, entries next to them move further; where they allow none at all, upper limits of
-    nodes are kept before lower limits of cells.
+    Where the limits allow no such rounding, entries next to them move further; where they allow none at all, upper
+    limits of nodes are kept before lower limits of cells.
 
     Args:
         forest: The tree.
@@ -222,9 +236,14 @@ def _intervals(forest: Forest, wanted: FloatArray, totals: FloatArray, limits: L
     node_down, node_up = np.floor(totals).astype(np.int64) - widened, np.ceil(totals).astype(np.int64) + widened
     for depth in range(len(forest.levels) - 1, -1, -1):
         level = forest.levels[depth]
-        upper[level] = np.minimum(np.minimum(limits.node_upper[level], np.maximum(node_up[level], limits.node_lower[level])), most[level])
+        upper[level] = np.minimum(
+            np.minimum(limits.node_upper[level], np.maximum(node_up[level], limits.node_lower[level])), most[level]
+        )
         lower[level] = np.minimum(
-            np.maximum(np.maximum(limits.node_lower[level], np.minimum(node_down[level], limits.node_upper[level])), least[level]),
+            np.maximum(
+                np.maximum(limits.node_lower[level], np.minimum(node_down[level], limits.node_upper[level])),
+                least[level],
+            ),
             upper[level],
         )
         if depth:
@@ -247,7 +266,9 @@ def _deal(forest: Forest, wanted: FloatArray, totals: FloatArray, intervals: Lim
     """Top-down: every node's whole total is dealt to what is right below it."""
     given, amounts = np.zeros(len(forest.parent), np.int64), np.zeros(len(wanted), np.int64)
     roots = forest.levels[0]
-    given[roots] = np.clip(np.rint(totals[roots]).astype(np.int64), intervals.node_lower[roots], intervals.node_upper[roots])
+    given[roots] = np.clip(
+        np.rint(totals[roots]).astype(np.int64), intervals.node_lower[roots], intervals.node_upper[roots]
+    )
     for below, own, owner in forest.members:
         if not len(owner):
             continue
@@ -271,7 +292,7 @@ def _deal(forest: Forest, wanted: FloatArray, totals: FloatArray, intervals: Lim
 
 
 def _ambiguous(total: int, wanted: FloatArray, lower: IntArray, upper: IntArray) -> IntArray:
-    """Deal a total that neighbouring numbers cannot make up: within the limits in proportion, or else without the lower ones."""
+    """Deal a total that neighbours cannot make up: in proportion within the limits, or without the lower ones."""
     upper = np.minimum(upper, max(total, 0))
     lower = np.minimum(lower, upper)
     if total < lower.sum():

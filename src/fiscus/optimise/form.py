@@ -6,7 +6,7 @@ back in the plan's own words. Money stays in major units and the objective is ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -15,15 +15,17 @@ import numpy as np
 import scipy.sparse as sp
 
 from fiscus.core.arrays import BoolArray, FloatArray, IntArray
+from fiscus.core.curves import STEP_TOLERANCE
 from fiscus.core.facts import Facts
 from fiscus.core.problem import Problem
-from fiscus.core.rows import Columns, Rows, Side, used
+from fiscus.core.rows import Columns, Point, Rows, Side, used
 from fiscus.core.rules.base import unbounded
 from fiscus.core.rules.risk import cvar_terms
 from fiscus.errors import InvalidRule, RouteUnavailable
 from fiscus.optimise.pieces import Pieces, Points, estimate, initial_points, stock_reach
 
 Curves = Literal["piecewise", "exact"]
+ClosedForm = Callable[[Point], FloatArray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +89,12 @@ class Form:
     def spend(self, solution: FloatArray) -> FloatArray:
         """The allocation in a solution, major units, shape (T, n)."""
         return self.values(solution, "spend")
+
+    def at(self, spend: FloatArray) -> FloatArray:
+        """Every column at an allocation of shape (T, n), by the columns' closed forms."""
+        columns = {name: block.columns for name, block in self.blocks.items()}
+        point = Point(self.problem, spend, self.problem.statement.columns | columns)
+        return np.concatenate([point[name].ravel()[block.active] for name, block in self.blocks.items()])
 
     def estimated_effect(self, solution: FloatArray) -> FloatArray:
         """``f_i(k[t,i])`` as the model sees it, shape (T, n)."""
@@ -169,7 +177,7 @@ class _Builder:
             if where.any():
                 block = f"{name}.{side}"
                 upper = np.where(where, np.inf, 0.0)
-                self.columns[block] = Columns(block, ("row",), (count,), None, 0.0, upper, labels=rows.labels)
+                self.columns[block] = Columns(block, ("row",), (count,), _missed(rows, side), 0.0, upper, labels=rows.labels)
                 terms[block] = sp.csr_array(sp.diags_array(np.where(where, sign, 0.0), format="csr"))
                 self.cost[block] = np.full(count, -(rows.penalty or 0.0))
         return Rows(rows.kind, rows.labels, terms, rows.lower, rows.upper, rows.describe, rows.unit, None, rows.index)
@@ -177,7 +185,7 @@ class _Builder:
     def add_effect_columns(self) -> None:
         """``effect[t,i]`` of smooth curves as free columns."""
         smooth = np.flatnonzero(np.broadcast_to(~self.problem.lines.curves.polyhedral, self.problem.shape))
-        self.columns["effect"] = Columns("effect", ("period", "line"), self.problem.shape, None, -np.inf)
+        self.columns["effect"] = Columns("effect", ("period", "line"), self.problem.shape, _effect, -np.inf)
         self.effect["effect"] = sp.csr_array((np.ones(len(smooth)), (smooth, smooth)), shape=(self.size, self.size))
 
     def add_pieces(self, pieces: Pieces) -> None:
@@ -199,7 +207,7 @@ class _Builder:
         cell, run = pieces.segment_cell[segments], pieces.segment_run[segments]
         width = _bounded_widths(problem, pieces)[segments]
         parts = _labels(problem, cell, segments)
-        self.columns["fill"] = Columns("fill", ("segment",), (count,), None, 0.0, width, labels=[part[1:] for part in parts])
+        self.columns["fill"] = Columns("fill", ("segment",), (count,), _filled(cell, width), 0.0, width, labels=[part[1:] for part in parts])
         self.effect["fill"] = sp.csr_array((pieces.slope[segments], (cell, np.arange(count))), shape=(self.size, count))
         cells = np.unique(cell)
         place = np.searchsorted(cells, cell)
@@ -227,7 +235,7 @@ class _Builder:
         picks = len(later)
         where = np.full(len(pieces.run_cell), -1)
         where[later] = np.arange(picks)
-        self.columns["pick"] = Columns("pick", ("run",), (picks,), None, 0.0, 1.0, integer=True, labels=_run_labels(self.problem, pieces, later))
+        self.columns["pick"] = Columns("pick", ("run",), (picks,), _opened(pieces, later), 0.0, 1.0, integer=True, labels=_run_labels(self.problem, pieces, later))
         jump = pieces.jump[later]
         self.effect["pick"] = sp.csr_array((jump, (pieces.run_cell[later], np.arange(picks))), shape=(self.size, picks))
         follower = np.r_[where[1:], -1]  # The pick of the run after each run, where that is of the same cell.
@@ -281,7 +289,7 @@ class _Builder:
             self._price({name: matrix.toarray().ravel() for name, matrix in row.items()}, -aversion)
             return
         likely = np.flatnonzero(problem.scenarios.probability > 0)
-        self.columns["aversion.worst"] = Columns("aversion.worst", ("all",), (1,), None, -np.inf)
+        self.columns["aversion.worst"] = Columns("aversion.worst", ("all",), (1,), lambda point: np.array([-point["value"][likely].min()]), -np.inf)
         terms = {"value": sp.csr_array(sp.eye_array(size, format="csr")[likely]), "aversion.worst": sp.csr_array(np.ones((len(likely), 1)))}
         labels = [("aversion.worst", f"scenario {scenario}") for scenario in likely]
         rows = Rows("aversion.worst", labels, terms, np.zeros(len(likely)), unbounded(len(likely)), _silent, "value", index=("rule", "scenario"))
@@ -395,3 +403,48 @@ def _bounded_widths(facts: Facts, pieces: Pieces) -> FloatArray:
 def _silent(_row: int, _side: Side) -> str:
     """Definitions hold by construction, so there is nothing to say."""
     return ""
+
+
+def _effect(point: Point) -> FloatArray:
+    return point.facts.lines.curves.value(point["stock"])
+
+
+def _missed(rows: Rows, side: str) -> ClosedForm:
+    """By how much each row of a soft rule misses its lower or upper bound."""
+
+    def missed(point: Point) -> FloatArray:
+        activity = rows.activity(point)
+        gap = rows.lower - activity if side == "short" else activity - rows.upper
+        return np.asarray(np.maximum(gap, 0.0))
+
+    return missed
+
+
+def _before(cell: IntArray, width: FloatArray) -> FloatArray:
+    """Stock below the start of each segment, given the segments' cells in order."""
+    finite = np.where(np.isfinite(width), width, 0.0)
+    total = np.cumsum(finite) - finite
+    first = np.r_[True, np.diff(cell) > 0]
+    return np.asarray(total - np.maximum.accumulate(np.where(first, total, 0.0)))
+
+
+def _filled(cell: IntArray, width: FloatArray) -> ClosedForm:
+    """Segments of a cell fill in order."""
+
+    def filled(point: Point) -> FloatArray:
+        return np.asarray(np.clip(point["stock"].ravel()[cell] - _before(cell, width), 0.0, width))
+
+    return filled
+
+
+def _opened(pieces: Pieces, later: IntArray) -> ClosedForm:
+    """A run is open where all before it is full."""
+    widths = np.where(np.isfinite(pieces.width), pieces.width, 0.0)
+    length = np.bincount(pieces.segment_run, widths, minlength=len(pieces.run_cell))
+    start = _before(pieces.run_cell, length)[later]
+
+    def opened(point: Point) -> FloatArray:
+        stock = point["stock"].ravel()[pieces.run_cell[later]]
+        return np.asarray(stock >= start * (1 - STEP_TOLERANCE), dtype=np.float64)
+
+    return opened

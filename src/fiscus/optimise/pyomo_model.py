@@ -8,6 +8,7 @@ solve in hand-over, and two threads in it deadlock.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -45,20 +46,39 @@ def to_pyomo(problem: Problem, *, curves: Literal["piecewise", "exact"] = "piece
     return _build(form(problem, curves=curves))[0]
 
 
-def through_pyomo(model: Form) -> tuple[Arrays, IntArray]:
-    """Build the open model of a form, compile it, and say where the form's columns went.
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """A form's arrays after the way through the open model.
 
-    Returns:
-        The compiled arrays, and for each column of the form its position in them, shape (columns,).
+    Attributes:
+        arrays: As compiled.
+        column: Position in them of each column of the form, shape (columns,).
+        row: Row of the form that each of their rows states, shape (rows,).
     """
+
+    arrays: Arrays
+    column: IntArray
+    row: IntArray
+
+
+def through_pyomo(model: Form) -> Compiled:
+    """Build the open model of a form, compile it, and say where its columns and rows went."""
     open_model, handles = _build(model)
-    arrays, variables = compile_model(open_model)
+    arrays, variables, constraints = _compile(open_model)
+    number: dict[int, int] = {}
+    for rows, start in zip(model.rows, model.offsets[:-1].tolist(), strict=True):
+        component = open_model.component(_constraint_name(open_model, rows.kind))
+        number |= {id(component[label]): start + row for row, label in enumerate(rows.labels) if label in component}
     position = {id(variable): index for index, variable in enumerate(variables)}
     missing = [handle for handle in handles if id(handle) not in position]
     if missing:  # A column that no row and no price touches, such as a line worth nothing: it stays where its bounds put it.
         arrays = _with_free(arrays, missing)
         position |= {id(handle): len(variables) + index for index, handle in enumerate(missing)}
-    return arrays, np.array([position[id(handle)] for handle in handles], dtype=np.int64)
+    return Compiled(
+        arrays,
+        np.array([position[id(handle)] for handle in handles], dtype=np.int64),
+        np.array([number[id(constraint)] for constraint in constraints], dtype=np.int64),
+    )
 
 
 def _with_free(arrays: Arrays, variables: Sequence[Any]) -> Arrays:
@@ -82,6 +102,16 @@ def compile_model(model: pyo.ConcreteModel) -> tuple[Arrays, list[Any]]:
     Raises:
         InvalidInput: For a model that is not linear, or has other than one active objective.
     """
+    return _compile(model)[:2]
+
+
+def objective_value(model: pyo.ConcreteModel) -> float:
+    """The active objective at the values loaded, maximised."""
+    (objective,) = model.component_data_objects(pyo.Objective, active=True)
+    return float(pyo.value(objective)) * (1.0 if objective.sense == pyo.maximize else -1.0)
+
+
+def _compile(model: pyo.ConcreteModel) -> tuple[Arrays, list[Any], list[Any]]:
     objectives = list(model.component_data_objects(pyo.Objective, active=True))
     if len(objectives) != 1:
         raise InvalidInput(f"the model needs exactly one active objective, it has {len(objectives)}")
@@ -107,7 +137,7 @@ def compile_model(model: pyo.ConcreteModel) -> tuple[Arrays, list[Any]]:
         row_lower=np.where(sense == 1, -np.inf, rhs),
         row_upper=np.where(sense == -1, np.inf, rhs),
     )
-    return arrays, variables
+    return arrays, variables, [entry.constraint for entry in standard.rows]
 
 
 def _bound(value: float | None, default: float) -> float:
@@ -131,6 +161,28 @@ def read_spend(problem: Facts, model: pyo.ConcreteModel) -> FloatArray:
                 raise InvalidInput(f"spend[{period!r}, {line!r}] has no value; solve the model first")
             amounts[t, i] = value
     return amounts
+
+
+def load_allocation(problem: Problem, model: pyo.ConcreteModel, allocation: FloatArray) -> None:
+    """Set every variable of a model made by ``to_pyomo`` from an allocation, so that its objective can be evaluated.
+
+    Args:
+        problem: What the model was made from.
+        model: Of either kind of curves.
+        allocation: Major units, shape (T, n).
+
+    Raises:
+        InvalidAllocation: For a wrong shape, NaN or infinity.
+    """
+    curves: Literal["piecewise", "exact"] = "exact" if model.component("effect") is not None else "piecewise"
+    stated = form(problem, curves=curves)
+    solution = stated.at(problem.checked(allocation))
+    for name, block in stated.blocks.items():
+        if name == "effect":
+            continue
+        variable = model.component(_name(name))
+        for key, value in zip(block.columns.keys(problem, block.active), solution[block.slice].tolist(), strict=True):
+            variable[key].set_value(value, skip_validation=True)
 
 
 def load(variables: Sequence[Any], solution: FloatArray) -> None:
@@ -187,9 +239,7 @@ def _expressions(open_model: pyo.ConcreteModel, problem: Facts, block: Block) ->
 def _constraints(open_model: pyo.ConcreteModel, model: Form, handles: list[Any]) -> None:
     matrix = model.matrix
     for rows, start in zip(model.rows, model.offsets[:-1].tolist(), strict=True):
-        name = _name(rows.kind)
-        if isinstance(open_model.component(name), pyo.Var | pyo.Expression):
-            name = f"{name}_definition"
+        name = _constraint_name(open_model, rows.kind)
         if open_model.component(name) is None:
             open_model.add_component(name, pyo.Constraint(pyo.Any))
         constraint = open_model.component(name)
@@ -204,6 +254,13 @@ def _constraints(open_model: pyo.ConcreteModel, model: Form, handles: list[Any])
                 constraint.add(label, _relation(_linear(terms), low, high))
             elif low > 0 or high < 0:
                 constraint.add(label, pyo.Constraint.Infeasible)
+
+
+def _constraint_name(open_model: pyo.ConcreteModel, kind: str) -> str:
+    """Name of the constraint for a kind of rows: the kind, unless columns have that name."""
+    name = _name(kind)
+    taken = isinstance(open_model.component(name), pyo.Var | pyo.Expression | pyo.Set)
+    return f"{name}_definition" if taken else name
 
 
 def _linear(terms: list[tuple[float, Any]]) -> Any:

@@ -285,11 +285,14 @@ def _run_highs(model: Form, limits: Limits) -> Outcome:
 def _run_pyomo(model: Form, limits: Limits) -> Outcome:
     from fiscus.optimise.pyomo_model import through_pyomo
 
-    arrays, place = through_pyomo(model)
-    outcome = polished(arrays, limits)
+    compiled = through_pyomo(model)
+    outcome = polished(compiled.arrays, limits)
     if outcome.solution is None:
         return outcome
-    return replace(outcome, solution=outcome.solution[place], row_dual=None, column_dual=None)
+    duals = outcome.row_dual
+    if duals is not None:
+        duals = np.bincount(compiled.row, duals, minlength=model.matrix.shape[0])
+    return replace(outcome, solution=outcome.solution[compiled.column], row_dual=duals, column_dual=None)
 
 
 def polished(arrays: Arrays, limits: Limits) -> Outcome:

@@ -1,0 +1,289 @@
+"""Moving single minor units until every hard rule holds: a small integer program (§3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+
+from fiscus.core.arrays import BoolArray, FloatArray, IntArray
+from fiscus.core.cents import Miss, constant_part, hard_rows, misses, to_the_cent, whole_rows
+from fiscus.core.dynamics import evaluate
+from fiscus.core.problem import Problem
+from fiscus.core.rounding import Forest, Limits, snapped
+from fiscus.core.rows import FUNDED_ABOVE, Rows
+
+MOST_FREE = 3000
+"""Amounts that may move at once."""
+
+MOST_WORK = 2e8
+"""Benefits evaluated at most to see what single minor units do to the value."""
+
+SECONDS = 10.0
+"""Longest search of one program."""
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Rows of the program: ``lower <= matrix @ offsets <= upper``, in minor units."""
+
+    matrix: sp.csr_array
+    lower: FloatArray
+    upper: FloatArray
+    source: Rows | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """Whole minor units near the amounts wanted, such that every hard row holds.
+
+    The columns are offsets from ``start``, in minor units where they are money, so that the rows' numbers stay small:
+    first the amounts, then the other quantities that hard rules speak of, tied to them by the statement's definitions.
+    What is funded stays funded. The value by scenario is taken to be linear in single minor units.
+
+    Attributes:
+        problem: With its rules.
+        forest: The tree in each period.
+        limits: Of amounts and totals, minor units.
+        wanted: Amounts before rounding, minor units, shape (T*n,).
+        start: Rounded amounts, minor units, shape (T*n,).
+    """
+
+    problem: Problem
+    forest: Forest
+    limits: Limits
+    wanted: FloatArray
+    start: IntArray
+
+    def solve(self, reach: int, *, keep_totals: bool, margins: dict[Rows, FloatArray]) -> IntArray | None:
+        """Move as little as possible from the amounts wanted.
+
+        Args:
+            reach: Minor units beyond its two neighbours that an amount may move.
+            keep_totals: Whether every unit's total stays at one of its two neighbours.
+            margins: Distance to keep from the bounds of hard rows, in the rows' unit.
+
+        Returns:
+            Minor units, shape (T*n,), or None where there are none.
+        """
+        low, high = self._ranges(reach)
+        free = self._free(low, high)
+        cells = np.flatnonzero(free)
+        blocks = [*self._rules, *self._definitions, *([self._totals] if keep_totals else [])]
+        matrix = sp.csc_array(sp.vstack([block.matrix for block in blocks]))
+        fixed = matrix[:, : len(low)] @ np.where(free, 0, low)
+        keep = [
+            np.zeros(len(block.lower))
+            if block.source is None
+            else margins.get(block.source, np.zeros(len(block.lower)))
+            for block in blocks
+        ]
+        margin = np.concatenate(keep) / self.problem.minor_unit
+        lower = np.concatenate([block.lower for block in blocks]) - fixed + margin
+        upper = np.concatenate([block.upper for block in blocks]) - fixed - margin
+        others = np.arange(len(low), matrix.shape[1])
+        answer = self._search(
+            matrix[:, np.concatenate([cells, others])], (lower, upper), cells, (low[cells], high[cells])
+        )
+        if answer is None:
+            return None
+        offsets = low.copy()
+        offsets[cells] = answer
+        return np.asarray(self.start + offsets, dtype=np.int64)
+
+    def _search(
+        self,
+        matrix: sp.csc_array,
+        rows: tuple[FloatArray, FloatArray],
+        cells: IntArray,
+        ranges: tuple[IntArray, IntArray],
+    ) -> IntArray | None:
+        """Offsets of the free amounts, with one more column for the distance of each from what is wanted."""
+        from scipy.optimize import Bounds, LinearConstraint, milp
+
+        if (rows[0] > rows[1]).any():
+            return None
+        count, width = len(cells), matrix.shape[1]
+        away, least = _distances(self.wanted[cells], self.start[cells], width)
+        padded = sp.hstack([matrix, sp.csc_array((matrix.shape[0], count))])
+        lower, upper, whole = self._columns
+        answer = milp(
+            np.concatenate([np.zeros(width), np.ones(count)]),
+            integrality=np.concatenate([np.ones(count), whole, np.zeros(count)]),
+            bounds=Bounds(
+                np.concatenate([ranges[0], lower, np.zeros(count)]),
+                np.concatenate([ranges[1], upper, np.full(count, np.inf)]),
+            ),
+            constraints=[LinearConstraint(padded, *rows), LinearConstraint(away, least, np.inf)],
+            options={"time_limit": SECONDS, "mip_rel_gap": 1e-3},
+        )
+        return None if answer.x is None else np.rint(answer.x[:count]).astype(np.int64)
+
+    def _ranges(self, reach: int) -> tuple[IntArray, IntArray]:
+        """Offsets that each amount may take, shapes (T*n,)."""
+        bounds = self.limits.cell_lower, self.limits.cell_upper
+        down, up = np.floor(self.wanted).astype(np.int64) - reach, np.ceil(self.wanted).astype(np.int64) + reach
+        return np.clip(down, *bounds) - self.start, np.clip(up, *bounds) - self.start
+
+    def _free(self, low: IntArray, high: IntArray) -> BoolArray:
+        """Amounts that may move: all, or in a large plan some of broken rules and a regular sample of the others.
+
+        The others' ranges are closed where they stand.
+        """
+        free = np.asarray(low < high)
+        if int(free.sum()) <= MOST_FREE:
+            return free
+        chosen = np.zeros(len(low), dtype=bool)
+        for miss in misses(self.problem, self.start.reshape(self.problem.shape)):
+            if "spend" in miss.rows.terms:
+                touched = np.flatnonzero(free & (abs(miss.rows.terms["spend"][miss.row]).sum(axis=0) > 0))
+                chosen[touched[:: max(1, 4 * len(touched) // MOST_FREE)]] = True
+        movable = np.flatnonzero(free)
+        chosen[movable[:: max(1, 2 * len(movable) // MOST_FREE)]] = True
+        stay = free & ~chosen
+        low[stay] = high[stay] = 0
+        return free & chosen
+
+    @cached_property
+    def _point(self) -> dict[str, FloatArray]:
+        """Every column at the start, with what is funded fixed by the amounts wanted."""
+        point = self.problem.statement.point(
+            self.problem.currency.to_major_array(self.start.reshape(self.problem.shape))
+        )
+        funded = (self.wanted * self.problem.minor_unit > FUNDED_ABOVE).astype(np.float64)
+        return {"funded": funded} | {name: point[name].ravel() for name in ("spend", *self._names)}
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        """Blocks of columns besides ``spend`` and ``funded`` that hard rows speak of, directly or by definition."""
+        constant = {"spend", "funded"}
+        needed = {name for rows in hard_rows(self.problem) for name in rows.terms} - constant
+        size = -1
+        while size < len(needed):
+            size = len(needed)
+            for rows in self.problem.statement.definitions:
+                if needed & set(rows.terms):
+                    needed |= set(rows.terms) - constant
+        return tuple(sorted(needed))
+
+    @cached_property
+    def _columns(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Bounds of the other columns' offsets, and whether they are whole."""
+        lower, upper, whole = [np.zeros(0)], [np.zeros(0)], [np.zeros(0)]
+        for name in self._names:
+            block, at = self.problem.statement.columns[name], self._point[name]
+            unit = self._unit(name)
+            sides = (np.broadcast_to(bound, block.shape).ravel() for bound in (block.lower, block.upper))
+            least, most = ((side - at) / unit for side in sides)
+            lower.append(np.minimum(least, 0.0))
+            upper.append(np.maximum(most, 0.0))
+            whole.append(np.full(block.size, float(block.integer)))
+        return np.concatenate(lower), np.concatenate(upper), np.concatenate(whole)
+
+    def _unit(self, name: str) -> float:
+        return 1.0 if self.problem.statement.columns[name].integer else self.problem.minor_unit
+
+    @cached_property
+    def _rules(self) -> list[Block]:
+        """Hard rows."""
+        return [self._block(rows) for rows in hard_rows(self.problem)]
+
+    @cached_property
+    def _definitions(self) -> list[Block]:
+        """Rows that tie the other columns to the amounts."""
+        used = set(self._names)
+        found = [
+            self._block(rows) for rows in self.problem.statement.definitions if used & set(rows.terms) and len(rows)
+        ]
+        return [*found, self._values] if "value" in used else found
+
+    def _block(self, rows: Rows) -> Block:
+        """A block of the statement's rows in offsets and minor units.
+
+        Rows of whole coefficients on money alone get whole bounds, so that no dust in a bound costs a minor unit.
+        """
+        scale = 1.0 / self.problem.minor_unit
+        spend = rows.terms.get("spend", sp.csr_array((len(rows), len(self.wanted))))
+        constant = constant_part(rows, self._point["funded"])
+        other = [name for name in self._names if name in rows.terms]
+        constant = constant + sum((rows.terms[name] @ self._point[name] for name in other), np.zeros(len(rows)))
+        slack = to_the_cent(self.problem, rows, self._point["funded"]) * (1.0 - 1e-6)
+        started = spend @ self.start
+        lower = (rows.lower - slack - constant) * scale - started
+        upper = (rows.upper + slack - constant) * scale - started
+        if not other:
+            exact = whole_rows(spend)
+            lower = np.where(exact & np.isfinite(lower), np.ceil(snapped(lower)), lower)
+            upper = np.where(exact & np.isfinite(upper), np.floor(snapped(upper)), upper)
+        parts = [spend]
+        for name in self._names:
+            empty = sp.csr_array((len(rows), self.problem.statement.columns[name].size))
+            parts.append(rows.terms.get(name, empty) * (self._unit(name) * scale))
+        return Block(sp.csr_array(sp.hstack(parts)), lower, upper, rows)
+
+    @cached_property
+    def _values(self) -> Block:
+        """What one minor unit of each amount does to each scenario's value; nothing is said where that takes too long."""
+        size, cells, unit = self.problem.scenarios.size, len(self.wanted), self.problem.minor_unit
+        movable = np.flatnonzero(self.limits.cell_lower < self.limits.cell_upper)
+        work = float(len(movable)) * size * cells
+        gain = np.zeros((size, cells))
+        if work <= MOST_WORK:
+            sign = np.where(self.start[movable] < self.limits.cell_upper[movable], 1, -1)
+            batch = max(1, int(2e6 / (size * cells)))
+            for first in range(0, len(movable), batch):
+                chosen = movable[first : first + batch]
+                signs = sign[first : first + batch]
+                trial = np.tile(self.start, (len(chosen), 1))
+                trial[np.arange(len(chosen)), chosen] += signs
+                spend = self.problem.currency.to_major_array(trial).reshape(-1, *self.problem.shape)
+                gain[:, chosen] = (evaluate(self.problem, spend) - self._point["value"]).T * signs
+        parts = [sp.csr_array(-gain / unit)]
+        for name in self._names:
+            width = self.problem.statement.columns[name].size
+            parts.append(sp.eye_array(size, format="csr") if name == "value" else sp.csr_array((size, width)))
+        none = np.full(size, np.inf)
+        zero = np.zeros(size) if work <= MOST_WORK else none
+        return Block(sp.csr_array(sp.hstack(parts)), -zero, zero)
+
+    @cached_property
+    def _totals(self) -> Block:
+        """Every unit's total stays at one of the two neighbours of what was wanted."""
+        periods = self.problem.shape[0]
+        members = sp.kron(sp.eye_array(periods, format="csr"), self.problem.membership, format="csr")
+        wanted, started = snapped(members @ self.wanted), members @ self.start
+        others = sum(self.problem.statement.columns[name].size for name in self._names)
+        matrix = sp.csr_array(sp.hstack([members, sp.csr_array((members.shape[0], others))]))
+        return Block(matrix, np.floor(wanted) - started, np.ceil(wanted) - started)
+
+
+def _distances(wanted: FloatArray, start: IntArray, width: int) -> tuple[sp.csr_array, FloatArray]:
+    """Rows that keep each amount's distance column at least ``|amount - wanted|``, exact at whole numbers.
+
+    The third cut joins the distances at the two neighbours, so that the relaxation gains nothing by fractions.
+    """
+    count = len(wanted)
+    fraction = wanted - np.floor(wanted)
+    offset = np.floor(wanted) - start
+    eye, gap = sp.eye_array(count, format="csr"), sp.csr_array((count, width - count))
+    slope = 1.0 - 2.0 * fraction
+    matrix = sp.vstack([
+        sp.hstack([-eye, gap, eye]),
+        sp.hstack([eye, gap, eye]),
+        sp.hstack([sp.diags_array(-slope), gap, eye]),
+    ])  # fmt: skip
+    least = np.concatenate([start - wanted, wanted - start, fraction - slope * offset])
+    return sp.csr_array(matrix), least
+
+
+def tightened(margins: dict[Rows, FloatArray], found: Sequence[Miss]) -> dict[Rows, FloatArray]:
+    """Margins that also cover what the last answer was off by, for rows that are not linear in the amounts."""
+    more = dict(margins)
+    for miss in found:
+        margin = more.get(miss.rows, np.zeros(len(miss.rows))).copy()
+        margin[miss.row] += 1.5 * miss.distance + 1e-12
+        more[miss.rows] = margin
+    return more
