@@ -226,7 +226,7 @@ class Program:
 
     @cached_property
     def _values(self) -> Block:
-        """What one minor unit of each amount does to each scenario's value; nothing is said where that takes too long."""
+        """What one minor unit of each amount does to each scenario's value; nothing is said where that takes long."""
         size, cells, unit = self.problem.scenarios.size, len(self.wanted), self.problem.minor_unit
         movable = np.flatnonzero(self.limits.cell_lower < self.limits.cell_upper)
         work = float(len(movable)) * size * cells

@@ -5,37 +5,22 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
+from fiscus.core.assemble import RuleEntry, assemble
+from fiscus.core.columns import Table
 from fiscus.core.facts import Facts
+from fiscus.core.findings import Finding
+from fiscus.core.options import METHODS, Method, MethodOptions
 from fiscus.core.risk import RiskAversion
 from fiscus.core.rules import Rule
 from fiscus.core.statement import Statement, state
-
-Method = Literal["optimise", "top_down", "bottom_up", "hybrid", "incremental", "zero_based"]
-METHODS: tuple[Method, ...] = get_args(Method)
-
-
-@dataclass(frozen=True, slots=True)
-class MethodOptions:
-    """What the planning methods may be told; None lets them choose.
-
-    Attributes:
-        growth: Incremental: growth over last year a period, as a fraction; None scales last year to the budget.
-        cut: Bottom-up: how asks are cut, by ``priority``, ``pro_rata`` or ``value``.
-        target_weight: Hybrid: value lost per unit of money above a target.
-        ask_weight: Hybrid: value lost per unit of money asked for and not given.
-    """
-
-    growth: float | None = None
-    cut: Literal["priority", "pro_rata", "value"] = "priority"
-    target_weight: float | None = None
-    ask_weight: float | None = None
-
+from fiscus.errors import InvalidPlan
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Problem(Facts):
@@ -52,6 +37,38 @@ class Problem(Facts):
     method: Method = "optimise"
     risk: RiskAversion | None = None
     options: MethodOptions = MethodOptions()
+
+    @classmethod
+    def from_frames(
+        cls,
+        *,
+        lines: Any,
+        units: Any = None,
+        rules: Sequence[Rule | Mapping[str, Any]] = (),
+        scenarios: Any = None,
+        **settings: Any,
+    ) -> Problem:
+        """Build from data frames, or any mappings of column name to cells.
+
+        Args:
+            lines: Columns as in ``lines.csv`` (§7); other columns are kept as tags.
+            units: Columns as in ``units.csv``; without them every line hangs on one root unit, and needs no ``unit``.
+            rules: Rules, or mappings with the keys of ``rules.yaml``.
+            scenarios: Columns scenario, probability, period, line, factor.
+            **settings: Keys of ``plan.yaml``: budget, periods, currency, method and so on.
+
+        Raises:
+            InvalidPlan: With a finding for everything that is wrong; rows count from 1.
+        """
+        tables = {name: _table(name, frame) for name, frame in (("units", units), ("lines", lines), ("scenarios", scenarios))}
+        entries = [RuleEntry(rule, number) for number, rule in enumerate(rules, start=1)]
+        line_table = tables["lines"] or Table("lines", {}, [])
+        fields, findings = assemble(
+            settings, tables["units"], line_table, entries, tables["scenarios"], rules_name="rules"
+        )  # fmt: skip
+        if fields is None:
+            raise InvalidPlan([each for each in findings if each.severity == "error"])
+        return cls(**fields)
 
     @cached_property
     def statement(self) -> Statement:
@@ -78,6 +95,17 @@ class Problem(Facts):
         return _sha256(_plain(self.rules))
 
 
+def _table(name: str, frame: Any) -> Table | None:
+    """A frame's cells; None for no frame."""
+    if frame is None:
+        return None
+    cells = {str(column): list(frame[column]) for column in frame}
+    sizes = {len(values) for values in cells.values()}
+    if len(sizes) > 1:
+        raise InvalidPlan([Finding("error", name, None, None, f"its columns have different lengths: {sorted(sizes)}")])
+    return Table(name, cells, range(1, max(sizes, default=0) + 1))
+
+
 def _sha256(content: Any) -> str:
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -99,3 +127,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return float(value).hex()
     return value
+
+
+__all__ = ["METHODS", "Method", "MethodOptions", "Problem"]

@@ -109,7 +109,8 @@ def _capped_sum(values: IntArray) -> int:
 def snapped(values: FloatArray) -> FloatArray:
     """Without the dust that float arithmetic leaves around whole numbers."""
     near = np.rint(values)
-    return np.asarray(np.where(np.abs(values - near) <= 1e-6 + 1e-15 * np.abs(values), near, values))
+    with np.errstate(invalid="ignore"):  # Infinite bounds stay what they are.
+        return np.asarray(np.where(np.abs(values - near) <= 1e-6 + 1e-15 * np.abs(values), near, values))
 
 
 def nearest_fill(owner: IntArray, wanted: FloatArray, lower: IntArray, upper: IntArray, target: IntArray) -> IntArray:

@@ -36,15 +36,18 @@ def binding_of(result: Result) -> dict[tuple[int, int], list[tuple[Binding, floa
     lines = result.problem.shape[1]
     found: dict[tuple[int, int], list[tuple[Binding, float]]] = {}
     for rows in result.problem.statement.rows:
-        matrix = rows.terms.get("spend")
-        if matrix is None:
-            continue
         for row, label in enumerate(rows.labels):
             if label not in by_row:
                 continue
-            place = slice(matrix.indptr[row], matrix.indptr[row + 1])
-            for cell, coefficient in zip(matrix.indices[place].tolist(), matrix.data[place].tolist(), strict=True):
-                found.setdefault((cell // lines, cell % lines), []).append((by_row[label], coefficient))
+            for block in ("spend", "funded"):
+                matrix = rows.terms.get(block)
+                if matrix is None:
+                    continue
+                place = slice(matrix.indptr[row], matrix.indptr[row + 1])
+                # A choice has a coefficient in its rule but money has none there, so it prices no money.
+                factor = 1.0 if block == "spend" else 0.0
+                for cell, coefficient in zip(matrix.indices[place].tolist(), matrix.data[place].tolist(), strict=True):
+                    found.setdefault((cell // lines, cell % lines), []).append((by_row[label], factor * coefficient))
     return found
 
 
@@ -91,7 +94,7 @@ def _paragraph(result: Result, period: int, line: int, reason: Why) -> str:
     parts = [f"{problem.lines.name[line]} ({problem.lines.id[line]}) gets {code} {given}{asked} in {problem.periods[period]}; last year it had {prior:,.0f}."]
     price = sum(coefficient * (each.price or 0.0) for each, coefficient in reason.rules)
     parts.append(_place_sentence(reason, price))
-    named = [f"{_rule_name(problem, each)}" for each, _ in reason.rules if each.price]
+    named = [_rule_name(problem, each) for each, coefficient in reason.rules if each.price or not coefficient]
     if named:
         parts.append(f"It takes part in what binds: {'; '.join(dict.fromkeys(named))}.")
     return " ".join(parts)
@@ -126,6 +129,6 @@ def largest_changes(result: Result, reference: dict[str, float] | None = None, c
     """
     lines = result.problem.lines
     amounts = result.apportionment.amounts.sum(axis=0)
-    before = lines.prior if reference is None else np.array([reference.get(line, 0.0) for line in lines.id])
+    before = lines.prior * result.problem.shape[0] if reference is None else np.array([reference.get(line, 0.0) for line in lines.id])
     order = np.argsort(-np.abs(amounts - before), kind="stable")[:count]
     return [(lines.id[i], float(amounts[i]), float(before[i]), explain_line(result, lines.id[i])) for i in order.tolist()]

@@ -173,7 +173,7 @@ def _bars(result: Result, context: Context, amounts: FloatArray, asked: FloatArr
     """Request, last year, recommendation and the reference of each unit below the root."""
     problem = result.problem
     level = problem.tree.levels[min(1, len(problem.tree.levels) - 1)]
-    series = [("Request", asked, "#d5dbe3"), ("Last year", problem.lines.prior, "#93a4b7"), ("Recommended", amounts, "#1f5c99")]
+    series = [("Request", asked, "#d5dbe3"), ("Last year", problem.lines.prior * problem.shape[0], "#93a4b7"), ("Recommended", amounts, "#1f5c99")]
     if context.reference is not None:
         adopted = np.array([context.reference.get(line, 0.0) for line in problem.lines.id])
         series.append((context.reference_name, adopted, "#d08a2e"))

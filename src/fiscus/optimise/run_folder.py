@@ -11,8 +11,6 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fiscus.errors import BrokenRun
 from fiscus.optimise.result import Result
 
@@ -148,8 +146,74 @@ def read(run: str | Path) -> SavedRun:
     return SavedRun(folder, document, amounts, units)
 
 
-def agreement(first: Mapping[tuple[str, str], Decimal], second: Mapping[tuple[str, str], Decimal], envelope: float) -> float:
-    """Share of an envelope on which two allocations agree: 1 less half the sum of absolute differences over the envelope."""
-    keys = first.keys() | second.keys()
-    apart = sum(abs(first.get(key, Decimal(0)) - second.get(key, Decimal(0))) for key in keys)
-    return 1.0 - float(apart) / (2.0 * envelope) if envelope > 0 else float(np.nan)
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One amount in two runs, exact."""
+
+    period: str
+    line: str
+    first: Decimal
+    second: Decimal
+
+    @property
+    def difference(self) -> Decimal:
+        """Second less first."""
+        return self.second - self.first
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Where two runs differ.
+
+    Attributes:
+        first: A run.
+        second: Another.
+        rows: Amounts that differ, largest difference first; a line missing from one run counts as nothing.
+    """
+
+    first: SavedRun
+    second: SavedRun
+    rows: tuple[Difference, ...]
+
+    def sentences(self) -> list[str]:
+        """What people want to know first."""
+        moved = sum((abs(row.difference) for row in self.rows), Decimal(0)) / 2
+        said = [_run_sentence(run) for run in (self.first, self.second)]
+        said.append(f"{len(self.rows)} amounts differ; {moved:,} is placed differently.")
+        if self.first.document.get("digests") != self.second.document.get("digests"):
+            said.append("The two runs do not answer the same problem: data or rules differ.")
+        return said
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, amounts as exact decimal text."""
+        return {
+            "first": {"path": str(self.first.path), "value": self.first.document.get("value")},
+            "second": {"path": str(self.second.path), "value": self.second.document.get("value")},
+            "same_problem": self.first.document.get("digests") == self.second.document.get("digests"),
+            "rows": [
+                {"period": row.period, "line": row.line, "first": str(row.first), "second": str(row.second)} for row in self.rows
+            ],
+        }
+
+
+def _run_sentence(run: SavedRun) -> str:
+    document = run.document
+    value = document.get("value")
+    worth = f"value {value:,.6g}" if isinstance(value, int | float) else "no value"
+    return f"{run.path}: {document.get('plan')}, {document.get('method')}, {document.get('status')}, {worth}"
+
+
+def compare_runs(first: SavedRun, second: SavedRun) -> Comparison:
+    """Amounts that differ between two runs, largest difference first.
+
+    Raises:
+        BrokenRun: For runs in different currencies.
+    """
+    codes = [run.document.get("currency") for run in (first, second)]
+    if codes[0] != codes[1]:
+        raise BrokenRun(f"{first.path} is in {codes[0]} and {second.path} in {codes[1]}; amounts cannot be compared")
+    zero = Decimal(0)
+    keys = dict.fromkeys([*first.amounts, *second.amounts])
+    rows = [Difference(*key, first.amounts.get(key, zero), second.amounts.get(key, zero)) for key in keys]
+    apart = [row for row in rows if row.difference]
+    return Comparison(first, second, tuple(sorted(apart, key=lambda row: -abs(row.difference))))

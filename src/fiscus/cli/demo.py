@@ -1,0 +1,41 @@
+"""``fiscus demo``: the main job on a real city's capital budget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fiscus.cli.output import print_json, screen, sentences, table, working
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the runs and the report.")] = Path("runs/demo"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
+) -> None:
+    """Plan Baltimore's FY2024 General Obligation bonds four ways and compare."""
+    from fiscus.integrate.main_job import run_main_job
+
+    with sentences():
+        with working("solving Baltimore's FY2024 bond programme"):
+            job = run_main_job(out)
+        if as_json:
+            print_json(job.as_dict())
+            return
+        screen.print(job.introduction, soft_wrap=True, markup=False)
+        names = list(job.standings[0].agreements)
+        numbers = ("spent", "value", "of the best", *(f"agrees with {name}" for name in names))
+        shown = table("plan", *numbers, numbers=numbers)
+        for row in job.standings:
+            value = "" if row.value is None else f"{row.value:,.4g}"
+            share = "" if row.share_of_bound is None else f"{row.share_of_bound:.1%}"
+            agreements = [f"{row.agreements[name]:.2f}" for name in names]
+            shown.add_row(row.name, f"{row.spent:,.0f}", value, share, *agreements)
+        screen.print(shown)
+        for note in job.notes:
+            screen.print(note, soft_wrap=True, markup=False)
+        screen.print("\nThe ten largest changes against last year:")
+        for text in job.explanations:
+            screen.print(f"- {text}", soft_wrap=True, markup=False)
+        screen.print(f"\nwrote {job.report}", soft_wrap=True)

@@ -1,0 +1,92 @@
+"""Printing that every command shares."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from fiscus.core.findings import Finding
+from fiscus.core.problem import Problem
+from fiscus.errors import FiscusError
+
+NO_PLAN = 1
+WRONG_INPUT = 2
+
+screen = Console(highlight=False)
+aside = Console(stderr=True, highlight=False)
+
+
+def print_json(document: Any) -> None:
+    """Plain JSON on standard output, for machines."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Turn what went wrong into a sentence and exit code 2; a person never sees a traceback for bad input."""
+    try:
+        yield
+    except FiscusError as error:
+        aside.print(f"[bold red]error[/]: {_escaped(str(error))}")
+        raise typer.Exit(WRONG_INPUT) from error
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        aside.print(f"[bold red]error[/]: {_escaped(str(error.strerror or error) + where)}")
+        raise typer.Exit(WRONG_INPUT) from error
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """A spinner beside the output while something takes its time; nothing where nobody watches."""
+    if not aside.is_terminal:
+        yield
+        return
+    with aside.status(what):
+        yield
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    """Every finding with its place, errors first."""
+    colours = {"error": "bold red", "warning": "yellow"}
+    for finding in sorted(findings, key=lambda each: each.severity):
+        text = str(finding).removeprefix(finding.severity)
+        screen.print(f"[{colours[finding.severity]}]{finding.severity}[/]{_escaped(text)}", soft_wrap=True)
+
+
+def read_or_exit(plan: Path, *, as_json: bool) -> Problem:
+    """The problem of a plan folder; exit code 2 with every finding where there is none."""
+    from fiscus.integrate.tables import read_plan
+
+    with working(f"reading {plan}"):
+        problem, findings = read_plan(plan)
+    if problem is not None:
+        if not as_json:
+            print_findings(findings)
+        return problem
+    if as_json:
+        print_json({"plan": str(plan), "findings": [finding.as_dict() for finding in findings]})
+    else:
+        print_findings(findings)
+        errors = sum(finding.severity == "error" for finding in findings)
+        screen.print(f"{errors} error{'s' if errors != 1 else ''} in {plan}; nothing was solved.", soft_wrap=True)
+    raise typer.Exit(WRONG_INPUT)
+
+
+def table(*columns: str, numbers: Sequence[str] = ()) -> Table:
+    """An empty table whose number columns are right-aligned."""
+    made = Table(box=None, header_style="bold", pad_edge=False)
+    for name in columns:
+        made.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
+    return made

@@ -1,0 +1,212 @@
+"""Reading whole columns of tables by the model's own metadata, collecting every finding (§3.9)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from fiscus.core.arrays import FloatArray
+from fiscus.core.cells import is_empty, near, read_flag, read_number, read_points, text_of, to_the_cent
+from fiscus.core.fields import Column
+from fiscus.core.findings import Finding, Severity
+from fiscus.core.money import Currency
+
+MOST_PER_COLUMN = 20
+"""Findings of one kind of trouble in one column that are told one by one; the rest are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Raw cells.
+
+    Attributes:
+        name: File as the person knows it.
+        columns: Cells by column name: text, numbers, flags or None.
+        rows: Line number of each row in the file, the header being 1.
+    """
+
+    name: str
+    columns: Mapping[str, Sequence[object]]
+    rows: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass
+class Collector:
+    """Findings as they come up."""
+
+    findings: list[Finding] = field(default_factory=list)
+
+    def add(self, severity: Severity, table: str, row: int | None, column: str | None, sentence: str) -> None:
+        """Note one thing."""
+        self.findings.append(Finding(severity, table, row, column, sentence))
+
+    def error(self, table: str, row: int | None, column: str | None, sentence: str) -> None:
+        """Note one thing that stops the plan."""
+        self.add("error", table, row, column, sentence)
+
+    @property
+    def failed(self) -> bool:
+        """Whether any finding stops the plan."""
+        return any(each.severity == "error" for each in self.findings)
+
+
+@dataclass
+class ColumnReader:
+    """Reads the columns of one table.
+
+    Attributes:
+        table: Its cells.
+        spec: What its columns mean, by name.
+        periods: The plan's period names.
+        currency: The plan's currency.
+        collector: Where findings go.
+    """
+
+    table: Table
+    spec: Mapping[str, Column]
+    periods: Sequence[str]
+    currency: Currency
+    collector: Collector
+
+    def check_header(self) -> None:
+        """Names that look like a known column but are not, and ``@`` columns that mean nothing."""
+        for name in self.table.columns:
+            base, at, period = name.partition("@")
+            if not at:
+                hint = near(name.strip().lower(), self.spec) if name not in self.spec else ""
+                if hint:
+                    self.collector.add("warning", self.table.name, 1, name, f"kept as a tag{hint}")
+                continue
+            varying = [known for known, column in self.spec.items() if column.per_period]
+            if base not in varying:
+                self._header_error(name, f"{base!r} cannot vary by period; {', '.join(varying) or 'no column'} can")
+            elif period not in self.periods:
+                self._header_error(name, f"no period is called {period!r}{near(period, self.periods)}")
+
+    def _header_error(self, name: str, sentence: str) -> None:
+        self.collector.error(self.table.name, 1, name, sentence)
+
+    def check_currency(self) -> None:
+        """A currency column must name the plan's currency everywhere."""
+        for row, cell in zip(self.table.rows, self.table.columns.get("currency", ()), strict=False):
+            code = text_of(cell)
+            if code and code != self.currency.code:
+                sentence = f"this row is in {code}, the plan is in {self.currency.code}; convert it, currencies cannot be mixed"
+                self.collector.error(self.table.name, row, "currency", sentence)
+
+    def tags(self) -> dict[str, tuple[str, ...]]:
+        """Columns that are not the model's own, as text."""
+        own = {name for name in self.table.columns if "@" not in name and name not in self.spec}
+        return {name: tuple(text_of(cell) for cell in cells) for name, cells in self.table.columns.items() if name in own}
+
+    def text(self, name: str) -> list[str]:
+        """A text column; an absent one is empty."""
+        cells = self.table.columns.get(name)
+        return [""] * len(self.table) if cells is None else [text_of(cell) for cell in cells]
+
+    def numbers(self, name: str, empty: float) -> FloatArray:
+        """A column of numbers, shape (n,); what cannot be read is NaN and an error."""
+        return self._numbers(name, self.spec[name], empty, np.full(len(self.table), empty))
+
+    def numbers_by_period(self, name: str, empty: float) -> FloatArray:
+        """A column of numbers with its per-period overrides, shape (T, n)."""
+        column = self.spec[name]
+        base = self._numbers(name, column, empty, np.full(len(self.table), empty))
+        every = np.tile(base, (len(self.periods), 1))
+        for position, period in enumerate(self.periods):
+            every[position] = self._numbers(f"{name}@{period}", column, empty, every[position])
+        return every
+
+    def _numbers(self, header: str, column: Column, empty: float, default: FloatArray) -> FloatArray:
+        cells = self.table.columns.get(header)
+        if cells is None:
+            return default
+        values = default.copy()
+        told: dict[str, int] = {}
+        for position, (row, cell) in enumerate(zip(self.table.rows, cells, strict=True)):
+            if is_empty(cell) or (isinstance(cell, float) and np.isnan(cell) and self._missing_is_nan):
+                continue
+            read = read_number(cell, self.currency, fraction=column.kind == "fraction")
+            value, severity, sentence = read.value, read.severity, read.sentence
+            if value is not None and severity is None:
+                severity, sentence = self._range(column, value)
+            if value is not None and column.kind == "money" and severity != "error":
+                value, changed = to_the_cent(value, self.currency)
+                if changed and severity is None:
+                    severity, sentence = "warning", f"{text_of(cell)} was rounded to {value:.12g}, the decimals of {self.currency.code}"
+            values[position] = np.nan if value is None else value
+            if severity is not None:
+                told[severity] = told.get(severity, 0) + 1
+                if told[severity] <= MOST_PER_COLUMN:
+                    self.collector.add(severity, self.table.name, row, header, sentence)
+        for severity, count in told.items():
+            if count > MOST_PER_COLUMN:
+                more = f"and {count - MOST_PER_COLUMN} more cells like these"
+                self.collector.add("error" if severity == "error" else "warning", self.table.name, None, header, more)
+        return values
+
+    @property
+    def _missing_is_nan(self) -> bool:
+        """Data frames say NaN for an empty cell; files do not."""
+        return "." not in self.table.name
+
+    @staticmethod
+    def _range(column: Column, value: float) -> tuple[Literal["error"] | None, str]:
+        if column.minimum is not None and value < column.minimum:
+            return "error", f"{value:.12g} is below {column.minimum:g}, the least it can be"
+        if column.below is not None and value >= column.below:
+            hint = f"; if {value:g} percent is meant, write {value / 100:.12g}" if column.kind == "fraction" and value > 1 else ""
+            return "error", f"{value:.12g} must be below {column.below:g}{hint}"
+        return None, ""
+
+    def flags(self, name: str) -> list[bool]:
+        """A column of yes and no."""
+        return [bool(each) for each in self._converted(name, read_flag, bool(self.spec[name].default), "true or false")]
+
+    def points(self, name: str) -> list[tuple[tuple[float, float], ...] | None]:
+        """A column of breakpoints; None where the cell is empty."""
+        return self._converted(name, read_points, None, "points such as 0:0;100:80;200:120")
+
+    def _converted(self, name: str, read: Any, empty: Any, expected: str) -> list[Any]:
+        cells = self.table.columns.get(name)
+        if cells is None:
+            return [empty] * len(self.table)
+        values = []
+        for row, cell in zip(self.table.rows, cells, strict=True):
+            value = empty if not text_of(cell) else read(cell)
+            if value is None and text_of(cell):
+                self.collector.error(self.table.name, row, name, f"{text_of(cell)!r} is not {expected}")
+                value = empty
+            values.append(value)
+        return values
+
+    def choices(self, name: str) -> list[str]:
+        """A column of words from a known list."""
+        column = self.spec[name]
+        values = []
+        for row, word in zip(self.table.rows, self.text(name), strict=True):
+            word = word.lower() or str(column.default)
+            if word not in column.choices:
+                hint = near(word, column.choices) or f"; it is one of {', '.join(column.choices)}"
+                self.collector.error(self.table.name, row, name, f"{word!r} is not a {name}{hint}")
+                word = str(column.default)
+            values.append(word)
+        return values
+
+    def ids(self, name: str = "id") -> list[str]:
+        """The id column; missing and repeated ids are errors."""
+        ids = self.text(name)
+        first: dict[str, int] = {}
+        for row, each in zip(self.table.rows, ids, strict=True):
+            if not each:
+                self.collector.error(self.table.name, row, name, "the id is empty; give every row its own")
+            elif each in first:
+                self.collector.error(self.table.name, row, name, f"{each!r} stands here and in row {first[each]}; ids must differ")
+            first.setdefault(each, row)
+        return ids

@@ -1,0 +1,243 @@
+"""Plan folders (§7) as CSV, XLSX or Parquet to ``(Problem, findings)``."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fiscus.core.assemble import PLAN, RuleEntry, assemble
+from fiscus.core.cells import near
+from fiscus.core.columns import Collector, Table
+from fiscus.core.findings import Finding
+from fiscus.core.problem import Problem
+from fiscus.core.settings import PlanSettings
+
+LARGEST_FILE = 512 * 1024 * 1024
+"""Bytes above which a table is refused rather than read into memory."""
+
+
+def read_plan(path: str | Path) -> tuple[Problem | None, list[Finding]]:
+    """Read a plan.
+
+    Args:
+        path: The plan's folder, or its ``plan.yaml``.
+
+    Returns:
+        The problem, None where any finding is an error; and every finding, with file, row and column.
+    """
+    given = Path(path)
+    return _PlanReader(given.parent if given.suffix in (".yaml", ".yml") and not given.is_dir() else given, given).read()
+
+
+@dataclass
+class _PlanReader:
+    """Reads one plan folder, and nothing outside it."""
+
+    folder: Path
+    given: Path
+    collector: Collector = field(default_factory=Collector)
+
+    def read(self) -> tuple[Problem | None, list[Finding]]:
+        settings = self._settings()
+        if settings is None:
+            return None, self.collector.findings
+        tables = {key: self._table(settings, key) for key in ("units", "lines", "scenarios")}
+        rules = self._rules(settings)
+        lines = tables["lines"]
+        if lines is None or self.collector.failed:
+            return None, self.collector.findings
+        name = settings.get("rules") or "rules.yaml"
+        fields, findings = assemble(settings, tables["units"], lines, rules, tables["scenarios"], rules_name=str(name))
+        findings = [*self.collector.findings, *findings]
+        return (None if fields is None else Problem(**fields)), findings
+
+    def _settings(self) -> dict[str, Any] | None:
+        if self.given.suffix in (".yaml", ".yml") and not self.given.is_dir():
+            file = self.given
+        else:
+            file = self.folder / PLAN
+            if not self.folder.is_dir():
+                self._error(str(self.given), None, None, "there is no such plan folder; fiscus init makes one")
+                return None
+        text = self._text(file, PLAN)
+        node = None if text is None else self._yaml(text, PLAN)
+        if text is None or (node is None and self.collector.failed):
+            return None
+        if not isinstance(node, Mapping):
+            self._error(PLAN, 1, None, "a plan is a list of keys such as name, budget and lines")
+            return None
+        settings = {str(key): value for key, value in node.items()}
+        settings.setdefault("name", self.folder.resolve().name)
+        return settings
+
+    def _path(self, settings: Mapping[str, Any], key: str) -> Path | None:
+        """The file a key names, inside the folder."""
+        default = PlanSettings.model_fields[key].default
+        name = settings.get(key, default)
+        if name is None:
+            return None
+        if not isinstance(name, str) or not name or "\0" in name:
+            self._error(PLAN, None, key, f"{name!r} is not the name of a file")
+            return None
+        path = self.folder / name
+        if Path(name).is_absolute() or not path.resolve().is_relative_to(self.folder.resolve()):
+            self._error(PLAN, None, key, f"{name!r} lies outside the plan's folder; copy it in")
+            return None
+        if not path.is_file():
+            known = [each.name for each in self.folder.iterdir()] if self.folder.is_dir() else []
+            self._error(PLAN, None, key, f"there is no file {name!r} in the plan's folder{near(name, known)}")
+            return None
+        return path
+
+    def _table(self, settings: Mapping[str, Any], key: str) -> Table | None:
+        path = self._path(settings, key)
+        if path is None:
+            return None
+        readers: dict[str, Callable[[Path], Table | None]] = {
+            ".csv": self._csv,
+            ".xlsx": self._xlsx,
+            ".parquet": self._parquet,
+        }
+        if path.suffix.lower() not in readers:
+            self._error(PLAN, None, key, f"{path.name} must be a .csv, .xlsx or .parquet file")
+            return None
+        if path.stat().st_size > LARGEST_FILE:
+            self._error(path.name, None, None, f"the file is larger than {LARGEST_FILE // 2**20} MiB; use from_frames for data of that size")
+            return None
+        return readers[path.suffix.lower()](path)
+
+    def _csv(self, path: Path) -> Table | None:
+        text = self._text(path, path.name)
+        if text is None:
+            return None
+        separator = self._separator(text, path.name)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+        rows: list[tuple[int, list[str]]] = []
+        began = 1
+        try:
+            for cells in reader:
+                if any(cell.strip() for cell in cells):
+                    rows.append((began, cells))
+                began = reader.line_num + 1
+        except csv.Error as error:
+            self._error(path.name, began, None, f"the row cannot be read ({error}); check its quotation marks")
+            return None
+        return self._from_rows(path.name, rows)
+
+    def _separator(self, text: str, name: str) -> str:
+        """Comma, or what the header uses in its place."""
+        header = text.split("\n", 1)[0]
+        counts = {sign: header.count(sign) for sign in (",", ";", "\t")}
+        best = max(counts, key=lambda sign: counts[sign])
+        if best != "," and counts[best]:
+            words = {";": "semicolons", "\t": "tabs"}[best]
+            self.collector.add("warning", name, 1, None, f"the columns are separated by {words} and were read so")
+            return best
+        return ","
+
+    def _from_rows(self, name: str, rows: list[tuple[int, list[Any]]]) -> Table | None:
+        """A table from rows of cells with their line numbers, the first being the header."""
+        if not rows:
+            self._error(name, None, None, "the file is empty; its first row names the columns")
+            return None
+        line, header = rows[0][0], ["" if cell is None else str(cell).strip() for cell in rows[0][1]]
+        while header and not header[-1]:
+            header.pop()
+        for position, column in enumerate(header):
+            if not column:
+                self._error(name, line, None, f"column {position + 1} has no name")
+            elif column in header[:position]:
+                self._error(name, line, column, f"there are two columns {column!r}; keep one")
+        good: list[tuple[int, list[Any]]] = []
+        for number, cells in rows[1:]:
+            extra = [cell for cell in cells[len(header) :] if cell not in (None, "")]
+            if extra:
+                sentence = f"the row has {len(cells)} cells for {len(header)} columns; put text with commas in quotation marks"
+                self._error(name, number, None, sentence)
+            good.append((number, [*cells[: len(header)], *[None] * (len(header) - len(cells))]))
+        columns = {column: [cells[index] for _, cells in good] for index, column in enumerate(header) if column}
+        return Table(name, columns, [number for number, _ in good])
+
+    def _xlsx(self, path: Path) -> Table | None:
+        import openpyxl
+
+        try:
+            book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+            sheet = book.worksheets[0]
+            rows = [(number, list(cells)) for number, cells in enumerate(sheet.iter_rows(values_only=True), start=1)]
+            book.close()
+        except Exception as error:  # A damaged workbook can fail anywhere in its archive or its XML.
+            self._error(path.name, None, None, f"the workbook cannot be read ({error}); save it again as .xlsx")
+            return None
+        filled = [(number, cells) for number, cells in rows if any(cell not in (None, "") for cell in cells)]
+        return self._from_rows(path.name, filled)
+
+    def _parquet(self, path: Path) -> Table | None:
+        import pyarrow.parquet as parquet
+
+        try:
+            content = parquet.ParquetFile(path).read()
+            columns = dict(zip(content.column_names, (column.to_pylist() for column in content.columns), strict=True))
+        except Exception as error:  # A damaged file can fail anywhere in its footer, schema or pages.
+            self._error(path.name, None, None, f"the file cannot be read as Parquet ({error})")
+            return None
+        if len(columns) < len(content.column_names):
+            self._error(path.name, None, None, "two columns have the same name; keep one")
+            return None
+        return Table(path.name, columns, range(2, content.num_rows + 2))
+
+    def _rules(self, settings: Mapping[str, Any]) -> list[RuleEntry]:
+        path = self._path(settings, "rules")
+        text = None if path is None else self._text(path, path.name)
+        if path is None or text is None:
+            return []
+        node = self._yaml(text, path.name)
+        if node is None:
+            return []
+        if not isinstance(node, list):
+            self._error(path.name, 1, None, "rules are a list: start each with a dash")
+            return []
+        # The parse above succeeded, so composing the same text does too; it tells where each rule starts.
+        tree = yaml.compose(text, Loader=yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader)
+        lines = [item.start_mark.line + 1 for item in tree.value] if tree is not None else []
+        return [RuleEntry(content, row) for content, row in zip(node, lines, strict=True)]
+
+    def _yaml(self, text: str, name: str) -> Any:
+        try:
+            return yaml.safe_load(text)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark
+            row = mark.line + 1 if mark is not None else None
+            self._error(name, row, None, f"this is not YAML: {error.problem or error.context or 'it cannot be read'}")
+        except (yaml.YAMLError, ValueError, RecursionError, OverflowError, TypeError, KeyError) as error:
+            # PyYAML lets some errors of the values it builds (dates, sexagesimals, unhashable keys) through as they are.
+            self._error(name, None, None, f"this is not YAML: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
+        return None
+
+    def _text(self, path: Path, name: str) -> str | None:
+        """A file's text; UTF-8, with or without a byte-order mark."""
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            self._error(name, None, None, f"the file cannot be read: {error.strerror or error}")
+            return None
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            row = data[: error.start].count(b"\n") + 1
+            self._error(name, row, None, f"byte {error.start} is not UTF-8; save the file as UTF-8")
+            return None
+        if "\0" in text:
+            row = text[: text.index("\0")].count("\n") + 1
+            self._error(name, row, None, "the file holds a NUL character; it is not text, or was saved as UTF-16; save it as UTF-8")
+            return None
+        return text
+
+    def _error(self, table: str, row: int | None, column: str | None, sentence: str) -> None:
+        self.collector.error(table, row, column, sentence)
