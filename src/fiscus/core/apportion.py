@@ -14,7 +14,7 @@ import numpy as np
 
 from fiscus.core.arrays import FloatArray, IntArray, frozen
 from fiscus.core.cents import Miss, limits, misses
-from fiscus.core.cents_program import Program, tightened
+from fiscus.core.cents_program import Program
 from fiscus.core.feasibility import Violation
 from fiscus.core.problem import Problem
 from fiscus.core.rounding import LARGEST, Forest, largest_remainder, round_tree, snapped
@@ -84,10 +84,9 @@ def _moved(program: Program) -> IntArray | None:
             minor = program.solve(reach, keep_totals=keep_totals, margins=margins)
             if minor is None:
                 break
-            found = misses(program.problem, minor.reshape(program.problem.shape))
-            if not found:
+            if not misses(program.problem, minor.reshape(program.problem.shape)):
                 return minor
-            margins = tightened(margins, found)
+            margins = program.tightened(margins, minor)
     return None
 
 

@@ -60,11 +60,11 @@ def to_the_cent(problem: Problem, rows: Rows, funded: FloatArray) -> FloatArray:
     """Major units by which each row may be off: zero, but for equalities that no whole minor units meet, shape (m,)."""
     equal = np.flatnonzero(rows.lower == rows.upper)
     slack = np.zeros(len(rows))
-    if not len(equal) or "spend" not in rows.terms:
-        return slack
+    if not len(equal) or "spend" not in rows.terms or not set(rows.terms) <= {"spend", "funded"}:
+        return slack  # Other columns, such as cash, are not counted in minor units and take up what is left.
     spend = rows.terms["spend"][equal]
     bound = (rows.upper[equal] - constant_part(rows, funded)[equal]) / problem.minor_unit
-    meets = whole_rows(spend) & (snapped(bound) == np.rint(bound)) & (set(rows.terms) <= {"spend", "funded"})
+    meets = whole_rows(spend) & (snapped(bound) == np.rint(bound))
     largest = abs(spend).max(axis=1).toarray().ravel()
     slack[equal] = np.where(meets, 0.0, largest * problem.minor_unit)
     return slack

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,14 +9,14 @@ import numpy as np
 import scipy.sparse as sp
 
 from fiscus.core.arrays import BoolArray, FloatArray, IntArray
-from fiscus.core.cents import Miss, constant_part, hard_rows, misses, to_the_cent, whole_rows
+from fiscus.core.cents import EXACT, constant_part, hard_rows, misses, to_the_cent, whole_rows
 from fiscus.core.dynamics import evaluate
 from fiscus.core.problem import Problem
 from fiscus.core.rounding import Forest, Limits, snapped
-from fiscus.core.rows import FUNDED_ABOVE, Rows
+from fiscus.core.rows import Rows
 
-MOST_FREE = 3000
-"""Amounts that may move at once."""
+MOST_FREE = 4000
+"""Amounts that may move at once, about."""
 
 MOST_WORK = 2e8
 """Benefits evaluated at most to see what single minor units do to the value."""
@@ -109,10 +108,10 @@ class Program:
         count, width = len(cells), matrix.shape[1]
         away, least = _distances(self.wanted[cells], self.start[cells], width)
         padded = sp.hstack([matrix, sp.csc_array((matrix.shape[0], count))])
-        lower, upper, whole = self._columns
+        lower, upper = self._columns
         answer = milp(
             np.concatenate([np.zeros(width), np.ones(count)]),
-            integrality=np.concatenate([np.ones(count), whole, np.zeros(count)]),
+            integrality=np.concatenate([np.ones(count), np.zeros(width)]),
             bounds=Bounds(
                 np.concatenate([ranges[0], lower, np.zeros(count)]),
                 np.concatenate([ranges[1], upper, np.full(count, np.inf)]),
@@ -129,32 +128,57 @@ class Program:
         return np.clip(down, *bounds) - self.start, np.clip(up, *bounds) - self.start
 
     def _free(self, low: IntArray, high: IntArray) -> BoolArray:
-        """Amounts that may move: all, or in a large plan some of broken rules and a regular sample of the others.
+        """Amounts that may move: all, or in a large plan those of some of the units that broken rules touch.
 
-        The others' ranges are closed where they stand.
+        Whole units, so that money can move inside each. The other amounts' ranges are closed where they stand.
         """
         free = np.asarray(low < high)
         if int(free.sum()) <= MOST_FREE:
             return free
-        chosen = np.zeros(len(low), dtype=bool)
+        touched = np.zeros(len(low), dtype=bool)
         for miss in misses(self.problem, self.start.reshape(self.problem.shape)):
-            if "spend" in miss.rows.terms:
-                touched = np.flatnonzero(free & (abs(miss.rows.terms["spend"][miss.row]).sum(axis=0) > 0))
-                chosen[touched[:: max(1, 4 * len(touched) // MOST_FREE)]] = True
-        movable = np.flatnonzero(free)
-        chosen[movable[:: max(1, 2 * len(movable) // MOST_FREE)]] = True
+            plain = "spend" in miss.rows.terms
+            touched |= abs(miss.rows.terms["spend"][miss.row]).sum(axis=0) > 0 if plain else True
+        owners = np.unique(self.forest.owner[free & touched])
+        near = free & np.isin(self.forest.owner, owners)
+        every = -(-int(near.sum()) // MOST_FREE)
+        chosen = near & np.isin(self.forest.owner, owners[::every])
         stay = free & ~chosen
         low[stay] = high[stay] = 0
-        return free & chosen
+        return chosen
 
     @cached_property
     def _point(self) -> dict[str, FloatArray]:
         """Every column at the start, with what is funded fixed by the amounts wanted."""
-        point = self.problem.statement.point(
-            self.problem.currency.to_major_array(self.start.reshape(self.problem.shape))
-        )
-        funded = (self.wanted * self.problem.minor_unit > FUNDED_ABOVE).astype(np.float64)
-        return {"funded": funded} | {name: point[name].ravel() for name in ("spend", *self._names)}
+        return self._at(self.start)
+
+    def _at(self, minor: IntArray) -> dict[str, FloatArray]:
+        """Every column at some minor units, with yes-or-no columns as they are for the amounts wanted."""
+        statement, shape = self.problem.statement, self.problem.shape
+        point = statement.point(self.problem.currency.to_major_array(minor.reshape(shape)))
+        before = statement.point((self.wanted * self.problem.minor_unit).reshape(shape))
+        names = ("spend", "funded", *self._names)
+        return {name: (before if statement.columns[name].integer else point)[name].ravel() for name in names}
+
+    def tightened(self, margins: dict[Rows, FloatArray], minor: IntArray) -> dict[Rows, FloatArray]:
+        """Margins that also cover what an answer is off by, in rows that are not linear in the amounts.
+
+        Args:
+            margins: That the answer was found with.
+            minor: The answer, minor units, shape (T*n,).
+        """
+        point, more = self._at(minor), dict(margins)
+        for block in (*self._rules, *self._definitions):
+            if block.source is None:
+                continue
+            activity = block.source.activity(point)
+            slack = to_the_cent(self.problem, block.source, point["funded"])
+            distance = np.maximum(activity - block.source.upper, block.source.lower - activity) - slack
+            bent = (distance > 0) & (block.source.lower < block.source.upper)
+            if bent.any():
+                extra = np.where(bent, 1.5 * distance + EXACT * block.source.scale(point), 0.0)
+                more[block.source] = more.get(block.source, np.zeros(len(block.source))) + extra
+        return more
 
     @cached_property
     def _names(self) -> tuple[str, ...]:
@@ -170,21 +194,20 @@ class Program:
         return tuple(sorted(needed))
 
     @cached_property
-    def _columns(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Bounds of the other columns' offsets, and whether they are whole."""
-        lower, upper, whole = [np.zeros(0)], [np.zeros(0)], [np.zeros(0)]
+    def _columns(self) -> tuple[FloatArray, FloatArray]:
+        """Bounds of the other columns' offsets; yes-or-no columns stay as they are."""
+        lower, upper = [np.zeros(0)], [np.zeros(0)]
         for name in self._names:
             block, at = self.problem.statement.columns[name], self._point[name]
-            unit = self._unit(name)
+            if block.integer:
+                lower.append(np.zeros(block.size))
+                upper.append(np.zeros(block.size))
+                continue
             sides = (np.broadcast_to(bound, block.shape).ravel() for bound in (block.lower, block.upper))
-            least, most = ((side - at) / unit for side in sides)
+            least, most = ((side - at) / self.problem.minor_unit for side in sides)
             lower.append(np.minimum(least, 0.0))
             upper.append(np.maximum(most, 0.0))
-            whole.append(np.full(block.size, float(block.integer)))
-        return np.concatenate(lower), np.concatenate(upper), np.concatenate(whole)
-
-    def _unit(self, name: str) -> float:
-        return 1.0 if self.problem.statement.columns[name].integer else self.problem.minor_unit
+        return np.concatenate(lower), np.concatenate(upper)
 
     @cached_property
     def _rules(self) -> list[Block]:
@@ -221,7 +244,7 @@ class Program:
         parts = [spend]
         for name in self._names:
             empty = sp.csr_array((len(rows), self.problem.statement.columns[name].size))
-            parts.append(rows.terms.get(name, empty) * (self._unit(name) * scale))
+            parts.append(rows.terms.get(name, empty))
         return Block(sp.csr_array(sp.hstack(parts)), lower, upper, rows)
 
     @cached_property
@@ -277,13 +300,3 @@ def _distances(wanted: FloatArray, start: IntArray, width: int) -> tuple[sp.csr_
     ])  # fmt: skip
     least = np.concatenate([start - wanted, wanted - start, fraction - slope * offset])
     return sp.csr_array(matrix), least
-
-
-def tightened(margins: dict[Rows, FloatArray], found: Sequence[Miss]) -> dict[Rows, FloatArray]:
-    """Margins that also cover what the last answer was off by, for rows that are not linear in the amounts."""
-    more = dict(margins)
-    for miss in found:
-        margin = more.get(miss.rows, np.zeros(len(miss.rows))).copy()
-        margin[miss.row] += 1.5 * miss.distance + 1e-12
-        more[miss.rows] = margin
-    return more
