@@ -47,24 +47,27 @@ def plan(problem: Problem, method: Method) -> Plan:
             cap = np.minimum(problem.lines.cap, problem.lines.ask)
             return Plan(problem.but(lines=dataclasses.replace(problem.lines, cap=frozen(cap))), problem)
         cut = by_priority(problem) if problem.options.cut == "priority" else pro_rata(problem)
-        return Plan(nearest(problem, cut), problem)
+        return Plan(nearest(problem, cut, offer=True), problem)
     if method == "incremental":
         return Plan(nearest(problem, incremental(problem)), problem)
     return Plan(problem, problem)
 
 
-def nearest(problem: Problem, reference: FloatArray) -> Problem:
+def nearest(problem: Problem, reference: FloatArray, *, offer: bool = False) -> Problem:
     """The problem of obeying every hard rule while moving as little money as possible from a reference plan.
 
     Args:
         problem: With its rules.
         reference: Major units, shape (T, n).
+        offer: Whether money that the rules take from some is offered to others up to their asks: giving a unit above the
+            reference then gains half of what taking one away costs at least.
     """
     lines = problem.lines
     worthless = dataclasses.replace(lines, weight=frozen(np.zeros(len(lines.id))), change_cost=frozen(np.zeros(len(lines.id))))
     near = Near(id="near the reference plan", hard=False, penalty=1.0, amounts=tuple(map(tuple, reference.tolist())))
     hard = tuple(rule for rule in problem.rules if rule.hard)
-    return problem.but(lines=worthless, spend_weight=0.0, risk=None, rules=(*hard, near))
+    asked = (Asks(id="asks", hard=False, penalty=1.5),) if offer else ()
+    return problem.but(lines=worthless, spend_weight=0.0, risk=None, rules=(*hard, near, *asked))
 
 
 def incremental(problem: Problem) -> FloatArray:

@@ -18,8 +18,8 @@ from fiscus.errors import InvalidInput
 LARGEST = 2**53
 """Whole numbers up to this are exact as float64."""
 
-WIDENED = 2
-"""Whole numbers beyond the two neighbours that bounds may force an entry to."""
+WIDENINGS = ((0, 0), (1, 8), (4, 64))
+"""Whole numbers beyond the two neighbours that limits may force cells and nodes to, tried in turn."""
 
 
 def largest_remainder(
@@ -220,21 +220,26 @@ def round_tree(forest: Forest, wanted: FloatArray, limits: Limits) -> IntArray:
     """
     wanted = snapped(wanted)
     totals = snapped(forest.totals(wanted))
-    intervals = _intervals(forest, wanted, totals, limits, 0)
-    if not _consistent(forest, intervals):
-        intervals = _intervals(forest, wanted, totals, limits, WIDENED)
+    for widening in WIDENINGS:
+        intervals = _intervals(forest, wanted, totals, limits, widening)
+        if _consistent(forest, intervals, limits):
+            break
     return _deal(forest, wanted, totals, intervals, limits)
 
 
-def _intervals(forest: Forest, wanted: FloatArray, totals: FloatArray, limits: Limits, widened: int) -> Limits:
+def _intervals(
+    forest: Forest, wanted: FloatArray, totals: FloatArray, limits: Limits, widening: tuple[int, int]
+) -> Limits:
     """Bounds that come from below: what a node can be given such that its cells can make it up exactly."""
-    down, up = np.floor(wanted).astype(np.int64) - widened, np.ceil(wanted).astype(np.int64) + widened
+    more, node_more = widening
+    down, up = np.floor(wanted).astype(np.int64) - more, np.ceil(wanted).astype(np.int64) + more
     cell_lower = np.clip(down, limits.cell_lower, limits.cell_upper)
     cell_upper = np.clip(up, limits.cell_lower, limits.cell_upper)
     nodes = len(forest.parent)
     lower, upper = np.zeros(nodes, np.int64), np.zeros(nodes, np.int64)
     least, most = summed(forest.owner, cell_lower, nodes), summed(forest.owner, cell_upper, nodes)
-    node_down, node_up = np.floor(totals).astype(np.int64) - widened, np.ceil(totals).astype(np.int64) + widened
+    node_down = np.floor(totals).astype(np.int64) - node_more
+    node_up = np.ceil(totals).astype(np.int64) + node_more
     for depth in range(len(forest.levels) - 1, -1, -1):
         level = forest.levels[depth]
         upper[level] = np.minimum(
@@ -253,14 +258,15 @@ def _intervals(forest: Forest, wanted: FloatArray, totals: FloatArray, limits: L
     return Limits(cell_lower, cell_upper, lower, upper)
 
 
-def _consistent(forest: Forest, intervals: Limits) -> bool:
+def _consistent(forest: Forest, intervals: Limits, limits: Limits) -> bool:
     """Whether every node's interval lies inside the sums of what is below it, and reaches its own limits."""
     nodes = len(forest.parent)
     least, most = summed(forest.owner, intervals.cell_lower, nodes), summed(forest.owner, intervals.cell_upper, nodes)
     inner = forest.parent >= 0
     least += summed(forest.parent[inner], intervals.node_lower[inner], nodes)
     most += summed(forest.parent[inner], intervals.node_upper[inner], nodes)
-    return bool(((least <= intervals.node_lower) & (intervals.node_upper <= most)).all())
+    made_up = (least <= intervals.node_lower) & (intervals.node_upper <= most)
+    return bool((made_up & (limits.node_lower <= intervals.node_lower)).all())
 
 
 def _deal(forest: Forest, wanted: FloatArray, totals: FloatArray, intervals: Limits, limits: Limits) -> IntArray:

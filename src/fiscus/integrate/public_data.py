@@ -1,8 +1,8 @@
 """Public budget data, shipped with the package, turned into the plan folders (§7) under ``fiscus/plans``.
 
 What people decided in the year being planned never reaches a plan: the tables that a plan is read from are made from
-:class:`Ask`, which has no such field, and from rows of earlier years. It goes to ``adopted.csv`` and ``stages.csv``, for
-comparison only. The one exception is said where it is made: the money in each fund of the all-funds plan.
+:class:`Ask`, which has no such field, and from rows of earlier years. It goes to ``adopted.csv`` and ``stages.csv``,
+for comparison only. The one exception is said where it is made: the money in each fund of the all-funds plan.
 """
 
 from __future__ import annotations
@@ -109,7 +109,10 @@ def shipped_plans() -> dict[str, Path]:
 
 
 def write_shipped_plans(folder: Path) -> None:
-    """Make every shipped plan anew from the raw data, each in its own folder; their README files are written by hand."""
+    """Make every shipped plan anew from the raw data, each in its own folder below this one.
+
+    Their README files are written by hand.
+    """
     baltimore_go_plan(folder / "baltimore-go-fy2024")
     baltimore_all_funds_plan(folder / "baltimore-all-funds-fy2024")
     omb_plan(folder / "us-federal-fy2016")
@@ -167,14 +170,16 @@ def baltimore_go_plan(out: Path, year: int = 2024, source: Path = BALTIMORE) -> 
     _write_table(out / "lines.csv", CITY_LINE_COLUMNS, lines)
     _write_rules(out, _bond_rules("", "city", asks, earlier, envelope, year))
     name = f"Baltimore FY{year} General Obligation bonds"
-    _write_settings(out, name, f"FY{year}", envelope, "The bond authorisation of the year, known before the requests are.")
+    note = "The bond envelope, the same every year since FY2020." if year >= 2020 else "The bond envelope of the year."
+    _write_settings(out, name, f"FY{year}", envelope, note)
     _write_decisions(out, outcomes, year, lambda ask: ask.project)
 
 
 def baltimore_all_funds_plan(out: Path, year: int = 2024, source: Path = BALTIMORE) -> None:
     """Write the plan of all funds of one year, each fund its own envelope.
 
-    The money in a fund is what was adopted from it: the one figure taken from the outcome. A fund with nothing has a cap of 0.
+    The money in a fund is what was adopted from it: the one figure taken from the outcome. A fund from which nothing, or
+    less, was adopted has a cap of 0.
 
     Args:
         out: Folder to write into.
@@ -201,7 +206,7 @@ def baltimore_all_funds_plan(out: Path, year: int = 2024, source: Path = BALTIMO
     _write_table(out / "units.csv", UNIT_COLUMNS, [city, *units])
     _write_table(out / "lines.csv", CITY_LINE_COLUMNS, lines)
     _write_rules(out, _rules_of_bonds_fund(asks, earlier, available, year))
-    note = "All funds together. Each fund's own envelope is its cap in units.csv: what was adopted from it, so taken from the outcome."
+    note = "TAKEN FROM THE OUTCOME: the money in each fund (its cap in units.csv) is what was adopted from it; here the sum."
     _write_settings(out, f"Baltimore FY{year} capital budget, all funds", f"FY{year}", sum(available.values()), note)
     _write_decisions(out, outcomes, year, _line_of_fund)
 
@@ -371,17 +376,18 @@ def _no_cliff(adopted: int, asked: int) -> int:
 def _floor_rule(node: str, name: str, floor: int, year: int) -> dict[str, Any]:
     why = f"a quarter of what it asks or of its FY{year - LOOK_BACK}-FY{year - 1} average, whichever is smaller"
     text = f"No cliff: {name} gets at least ${floor:,} of bonds, {why}."
-    return {"id": f"floor {node}", "kind": "envelope", "text": text, "owner": "Department of Planning", "node": node, "floor": floor}
+    rule = {"id": f"floor-{node}", "kind": "envelope", "text": text, "owner": "Department of Planning"}
+    return rule | {"node": node, "floor": floor}
 
 
 def _cap_rule(node: str, name: str, top: str) -> dict[str, Any]:
     text = f"No concentration: {name} gets at most {DEPARTMENT_CAP:.0%} of the bonds spent."
-    rule = {"id": f"cap {node}", "kind": "share", "text": text, "owner": "Board of Finance"}
+    rule = {"id": f"cap-{node}", "kind": "share", "text": text, "owner": "Board of Finance"}
     return rule | {"node": node, "of": top, "cap": DEPARTMENT_CAP}
 
 
 def _continuing_rule(tag: Mapping[str, str], top: str) -> dict[str, Any]:
-    text = f"Finish what was begun: projects with earlier appropriations get at least {CONTINUING_FLOOR:.0%} of the bonds spent."
+    text = f"Finish what was begun: continuing projects get at least {CONTINUING_FLOOR:.0%} of the bonds spent."
     rule = {"id": "continuing", "kind": "share", "text": text, "owner": "Planning Commission"}
     soft = {"hard": False, "penalty": CONTINUING_PENALTY}
     return rule | soft | {"tag": dict(tag), "of": top, "floor": CONTINUING_FLOOR}
@@ -525,14 +531,14 @@ def _federal_rules(asking: Sequence[Account], budget: int) -> list[dict[str, Any
 
 def _growth_rule(agency: str, name: str) -> dict[str, Any]:
     text = f"No leap: {name} grows by at most {AGENCY_GROWTH:.0%} in one year."
-    rule = {"id": f"growth {agency}", "kind": "change", "text": text, "owner": "Office of Management and Budget"}
+    rule = {"id": f"growth-{agency}", "kind": "change", "text": text, "owner": "Office of Management and Budget"}
     return rule | {"node": agency, "up": AGENCY_GROWTH, "relative": True}
 
 
 def _defence_rule(share: float) -> dict[str, Any]:
     floor, cap = round(share - DEFENCE_BAND, 4), round(share + DEFENCE_BAND, 4)
     text = f"Parity: defence keeps its share of last year ({share:.2%} of the total) to within one point either way."
-    rule = {"id": "defence share", "kind": "share", "text": text, "owner": "Committee on Appropriations"}
+    rule = {"id": "defence-share", "kind": "share", "text": text, "owner": "Committee on Appropriations"}
     return rule | {"tag": {"category": "defence"}, "floor": floor, "cap": cap}
 
 
@@ -558,7 +564,7 @@ def _write_text(path: Path, text: str) -> None:
 
 
 def _write_rules(out: Path, rules: Sequence[Mapping[str, Any]]) -> None:
-    head = "# Illustrations by the authors of Fiscus, not law or policy. Owners are roles that such rules would belong to.\n"
+    head = "# Illustrations by the authors of Fiscus, not law or policy. An owner is the role such a rule would belong to.\n"
     body = yaml.safe_dump([dict(rule) for rule in rules], sort_keys=False, allow_unicode=True, width=120)
     _write_text(out / "rules.yaml", head + body)
 

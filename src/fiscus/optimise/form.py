@@ -345,6 +345,8 @@ def _matrix(rows: list[Rows], blocks: Mapping[str, Block], columns: int) -> sp.c
         places[name][block.active] = block.offset + np.arange(len(block.active))
     for each in rows:
         for name, matrix in each.terms.items():
+            if not matrix.nnz:
+                continue
             entries = matrix.tocoo()
             row, column = entries.coords
             row_parts.append(row + start)
