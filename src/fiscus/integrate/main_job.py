@@ -114,13 +114,14 @@ def compare(problem: Problem, results: Mapping[str, Result], adopted: Mapping[st
     """
     bound = results["optimise"].bound
     ids = problem.lines.id
-    outside = sum(amount for line, amount in adopted.items() if line not in problem.line_position)
+    unasked = [amount for line, amount in adopted.items() if line not in problem.line_position]
+    outside = sum(unasked)
     decided = np.array([adopted.get(line, 0.0) for line in ids])
     prior = problem.lines.prior
     envelope = float(problem.budget.sum())
 
     def agreements(amounts: FloatArray, beside: float = 0.0) -> dict[str, float]:
-        apart = {ADOPTED: float(np.abs(amounts - decided).sum()) + abs(outside - beside), LAST_YEAR: float(np.abs(amounts - prior).sum())}
+        apart = {ADOPTED: float(np.abs(amounts - decided).sum()) + (0.0 if beside else sum(abs(each) for each in unasked)), LAST_YEAR: float(np.abs(amounts - prior).sum())}
         return {name: 1.0 - size / (2.0 * envelope) for name, size in apart.items()}
 
     rows = []
@@ -134,7 +135,8 @@ def compare(problem: Problem, results: Mapping[str, Result], adopted: Mapping[st
         broken = violations(problem, amounts[None, :])
         notes = [f"breaks {len(broken)} rule row{'s' if len(broken) > 1 else ''} of the plan"] if broken else []
         if beside:
-            notes.append(f"{beside:,.0f} of it went to projects that had not asked, which this plan cannot value")
+            given, back = sum(each for each in unasked if each > 0), -sum(each for each in unasked if each < 0)
+            notes.append(f"{given:,.0f} went to projects that had not asked and {back:,.0f} came back from others; this plan values neither")
         value = objective(problem, inside[None, :])
         note = "; ".join(notes)
         rows.append(Standing(name, value, float(amounts.sum()) + beside, value / bound, agreements(amounts, beside), note))

@@ -18,10 +18,10 @@ from typing import Any
 import yaml
 
 from fiscus.errors import InvalidInput
+from fiscus.integrate.shipped import SOURCES
 
-PLANS = Path(__file__).parents[1] / "plans"
-BALTIMORE = PLANS / "sources" / "baltimore_cip_fy2014_2024.csv"
-OMB = PLANS / "sources" / "omb_discretionary_ba_fy2010_2017.csv"
+BALTIMORE = SOURCES / "baltimore_cip_fy2014_2024.csv"
+OMB = SOURCES / "omb_discretionary_ba_fy2010_2017.csv"
 
 GENERAL_OBLIGATION = "100"
 """Fund of the General Obligation bonds."""
@@ -103,11 +103,6 @@ class Outcome:
     adopted: int
 
 
-def shipped_plans() -> dict[str, Path]:
-    """Plan folders in the package, by name."""
-    return {path.parent.name: path.parent for path in sorted(PLANS.glob("*/plan.yaml"))}
-
-
 def write_shipped_plans(folder: Path) -> None:
     """Make every shipped plan anew from the raw data, each in its own folder below this one.
 
@@ -168,7 +163,7 @@ def baltimore_go_plan(out: Path, year: int = 2024, source: Path = BALTIMORE) -> 
     lines = _city_lines(asks, earlier, year, lambda ask: ask.project, lambda ask: f"bureau-{ask.bureau}")
     _write_table(out / "units.csv", UNIT_COLUMNS, units)
     _write_table(out / "lines.csv", CITY_LINE_COLUMNS, lines)
-    _write_rules(out, _bond_rules("", "city", asks, earlier, envelope, year))
+    _write_rules(out, _bond_rules("", "city", asks, earlier, year))
     name = f"Baltimore FY{year} General Obligation bonds"
     note = "The bond envelope, the same every year since FY2020." if year >= 2020 else "The bond envelope of the year."
     _write_settings(out, name, f"FY{year}", envelope, note)
@@ -178,8 +173,8 @@ def baltimore_go_plan(out: Path, year: int = 2024, source: Path = BALTIMORE) -> 
 def baltimore_all_funds_plan(out: Path, year: int = 2024, source: Path = BALTIMORE) -> None:
     """Write the plan of all funds of one year, each fund its own envelope.
 
-    The money in a fund is what was adopted from it: the one figure taken from the outcome. A fund from which nothing, or
-    less, was adopted has a cap of 0.
+    The money in a fund is what was adopted from it: the one figure taken from the outcome. A fund from which nothing
+    (or less) was adopted has a cap of 0.
 
     Args:
         out: Folder to write into.
@@ -205,8 +200,8 @@ def baltimore_all_funds_plan(out: Path, year: int = 2024, source: Path = BALTIMO
     lines = _city_lines(asks, earlier, year, _line_of_fund, lambda ask: f"fund-{ask.fund}/bureau-{ask.bureau}")
     _write_table(out / "units.csv", UNIT_COLUMNS, [city, *units])
     _write_table(out / "lines.csv", CITY_LINE_COLUMNS, lines)
-    _write_rules(out, _rules_of_bonds_fund(asks, earlier, available, year))
-    note = "TAKEN FROM THE OUTCOME: the money in each fund (its cap in units.csv) is what was adopted from it; here the sum."
+    _write_rules(out, _rules_of_bonds_fund(asks, earlier, year))
+    note = "TAKEN FROM THE OUTCOME: the money in a fund (its cap in units.csv) is what was adopted from it. Their sum:"
     _write_settings(out, f"Baltimore FY{year} capital budget, all funds", f"FY{year}", sum(available.values()), note)
     _write_decisions(out, outcomes, year, _line_of_fund)
 
@@ -223,14 +218,12 @@ def _available(outcomes: Sequence[Outcome], year: int) -> dict[str, int]:
     return {fund: max(0, amount) for fund, amount in total.items()}
 
 
-def _rules_of_bonds_fund(
-    asks: Sequence[Ask], earlier: Sequence[Outcome], available: Mapping[str, int], year: int
-) -> list[dict[str, Any]]:
+def _rules_of_bonds_fund(asks: Sequence[Ask], earlier: Sequence[Outcome], year: int) -> list[dict[str, Any]]:
     """The bond plan's rules, on the bonds' part of the tree."""
     bonds = [ask for ask in asks if ask.fund == GENERAL_OBLIGATION]
     past = [each for each in earlier if each.ask.fund == GENERAL_OBLIGATION]
     node = f"fund-{GENERAL_OBLIGATION}"
-    return _bond_rules(f"{node}/", node, bonds, past, available[GENERAL_OBLIGATION], year)
+    return _bond_rules(f"{node}/", node, bonds, past, year)
 
 
 def _known(outcomes: Iterable[Outcome], year: int) -> tuple[list[Ask], list[Outcome]]:
@@ -263,15 +256,23 @@ def _fund_units(
     by_department, by_bureau = (_adopted_by(recent, key) for key in (_department, lambda ask: ask.bureau))
     departments, bureaus = _asked_by(asks, _department), _asked_by(asks, lambda ask: ask.bureau)
     names = {_department(ask): ask.department for ask in asks}
+    caps = _concentration_caps(departments, envelope) if asks[0].fund == GENERAL_OBLIGATION else {}
+    most = {each: min(departments[each], caps.get(each, departments[each])) for each in sorted(departments)}
+    targets = attainable(envelope, by_department, most)
     units: list[Unit] = []
-    targets = attainable(envelope, by_department, departments)
-    for department in sorted(departments):
+    for department, target in targets.items():
         node = f"{prefix}{department}"
-        units.append((node, top, names[department], None, targets[department]))
+        units.append((node, top, names[department], caps.get(department), target))
         members = {ask.bureau: ask.bureau_name for ask in asks if _department(ask) == department}
-        inner = attainable(targets[department], by_bureau, {bureau: bureaus[bureau] for bureau in sorted(members)})
-        units += [(f"{prefix}bureau-{each}", node, members[each], None, inner[each]) for each in sorted(members)]
+        inner = attainable(target, by_bureau, {bureau: bureaus[bureau] for bureau in sorted(members)})
+        units += [(f"{prefix}bureau-{each}", node, members[each], None, inner[each]) for each in inner]
     return units
+
+
+def _concentration_caps(asked: Mapping[str, int], envelope: int) -> dict[str, int]:
+    """No department takes more than its share of the bonds; only for those that ask for more."""
+    cap = int(DEPARTMENT_CAP * envelope)
+    return {department: cap for department, amount in asked.items() if amount > cap}
 
 
 def _asked_by(asks: Iterable[Ask], key: Callable[[Ask], str]) -> dict[str, int]:
@@ -354,17 +355,15 @@ def approval_rates(outcomes: Iterable[Outcome]) -> dict[tuple[str, str], float]:
 
 
 def _bond_rules(
-    prefix: str, top: str, asks: Sequence[Ask], earlier: Sequence[Outcome], envelope: int, year: int
+    prefix: str, top: str, asks: Sequence[Ask], earlier: Sequence[Outcome], year: int
 ) -> list[dict[str, Any]]:
-    """Mild rules on General Obligation bonds: no cliff, no concentration, finish what was begun."""
+    """Mild rules on General Obligation bonds: no department falls off a cliff, and what was begun is finished."""
     past = _adopted_by(_recent(earlier, year), _department)
     asked, names = _asked_by(asks, _department), {_department(ask): ask.department for ask in asks}
     tag = {"status": "continuing"} | ({"fund": GENERAL_OBLIGATION} if prefix else {})
     floors = {each: _no_cliff(past[each], asked[each]) for each in sorted(asked)}
-    large = [each for each in sorted(asked) if asked[each] > DEPARTMENT_CAP * envelope]
     return [
         *(_floor_rule(prefix + each, names[each], floors[each], year) for each in floors if floors[each]),
-        *(_cap_rule(prefix + each, names[each], top) for each in large),
         _continuing_rule(tag, top),
     ]
 
@@ -378,12 +377,6 @@ def _floor_rule(node: str, name: str, floor: int, year: int) -> dict[str, Any]:
     text = f"No cliff: {name} gets at least ${floor:,} of bonds, {why}."
     rule = {"id": f"floor-{node}", "kind": "envelope", "text": text, "owner": "Department of Planning"}
     return rule | {"node": node, "floor": floor}
-
-
-def _cap_rule(node: str, name: str, top: str) -> dict[str, Any]:
-    text = f"No concentration: {name} gets at most {DEPARTMENT_CAP:.0%} of the bonds spent."
-    rule = {"id": f"cap-{node}", "kind": "share", "text": text, "owner": "Board of Finance"}
-    return rule | {"node": node, "of": top, "cap": DEPARTMENT_CAP}
 
 
 def _continuing_rule(tag: Mapping[str, str], top: str) -> dict[str, Any]:
@@ -501,11 +494,11 @@ def _federal_units(asking: Sequence[Account], budget: int) -> list[Unit]:
     agencies = {account.agency: account.agency_name for account in asking}
     units: list[Unit] = [("us", "", "United States Government", None, budget)]
     targets = attainable(budget, priors, {agency: asks[agency] for agency in sorted(agencies)})
-    for agency in sorted(agencies):
+    for agency, target in targets.items():
         bureaus = {account.bureau: account.bureau_name for account in asking if account.agency == agency}
-        inner = attainable(targets[agency], priors, {bureau: asks[bureau] for bureau in sorted(bureaus)})
-        units.append((agency, "us", agencies[agency], None, targets[agency]))
-        units += [(bureau, agency, bureaus[bureau], None, inner[bureau]) for bureau in sorted(bureaus)]
+        inner = attainable(target, priors, {bureau: asks[bureau] for bureau in sorted(bureaus)})
+        units.append((agency, "us", agencies[agency], None, target))
+        units += [(bureau, agency, bureaus[bureau], None, inner[bureau]) for bureau in inner]
     return units
 
 
@@ -564,7 +557,7 @@ def _write_text(path: Path, text: str) -> None:
 
 
 def _write_rules(out: Path, rules: Sequence[Mapping[str, Any]]) -> None:
-    head = "# Illustrations by the authors of Fiscus, not law or policy. An owner is the role such a rule would belong to.\n"
+    head = "# Illustrations by the authors of Fiscus, not law or policy; owners are roles such rules would belong to.\n"
     body = yaml.safe_dump([dict(rule) for rule in rules], sort_keys=False, allow_unicode=True, width=120)
     _write_text(out / "rules.yaml", head + body)
 

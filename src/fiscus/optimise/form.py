@@ -271,7 +271,9 @@ class _Builder:
         terms["value"] = sp.eye_array(len(gain), format="csr")
         constant = gain @ self.effect_constant
         labels = [("value", f"scenario {scenario}") for scenario in range(len(gain))]
-        self.rows.append(Rows("value", labels, terms, constant, constant, _silent, "value", index=("rule", "scenario")))
+        # At most the estimate: more value is never worse, for the objective and for every rule on risk.
+        rows = Rows("value", labels, terms, -unbounded(len(gain)), constant, _silent, "value", index=("rule", "scenario"))
+        self.rows.append(rows)
         self._price({"value": probability}, 1.0)
         self._add_aversion()
 

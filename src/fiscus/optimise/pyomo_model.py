@@ -43,7 +43,9 @@ def to_pyomo(problem: Problem, *, curves: Literal["piecewise", "exact"] = "piece
         InvalidRule: For a rule that cannot be stated.
         RouteUnavailable: For scenarios whose curves themselves differ.
     """
-    return _build(form(problem, curves=curves))[0]
+    model = _build(form(problem, curves=curves))[0]
+    model.curves = curves
+    return model
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,8 +176,7 @@ def load_allocation(problem: Problem, model: pyo.ConcreteModel, allocation: Floa
     Raises:
         InvalidAllocation: For a wrong shape, NaN or infinity.
     """
-    curves: Literal["piecewise", "exact"] = "exact" if model.component("effect") is not None else "piecewise"
-    stated = form(problem, curves=curves)
+    stated = form(problem, curves=model.curves)
     solution = stated.at(problem.checked(allocation))
     for name, block in stated.blocks.items():
         if name == "effect":

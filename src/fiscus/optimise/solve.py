@@ -174,7 +174,11 @@ def _search(problem: Problem, run: Run, limits: Limits) -> Search:
             stock, error = _judge(search, problem)
         if search.gap <= limits.gap or time.monotonic() > limits.deadline or not len(points):
             break
-        more = refined(problem, points, stock, error, 0.5 * limits.gap * max(abs(search.value), abs(search.bound)))
+        allowed = 0.5 * limits.gap * max(abs(search.value), abs(search.bound))
+        more = refined(problem, points, stock, error, allowed)
+        if len(more) == len(points):
+            # Small errors weigh more where risk is priced or limited: then every error counts.
+            more = refined(problem, points, stock, error, 0.0)
         if len(more) == len(points):
             break
         points = more
