@@ -136,7 +136,9 @@ def _fields(lines: Lines) -> dict[str, object]:
     return {name: getattr(lines, name) for name in Lines.__dataclass_fields__}
 
 
-def _on_grid(rng: np.random.Generator, grid: float, size: tuple[int, ...], least: float = 0.0, most: float = LARGEST) -> FloatArray:
+def _on_grid(
+    rng: np.random.Generator, grid: float, size: tuple[int, ...], least: float = 0.0, most: float = LARGEST
+) -> FloatArray:
     return np.round(rng.integers(round(least / grid), round(most / grid) + 1, size) * grid, 2)
 
 
@@ -149,7 +151,9 @@ def _down(amount: FloatArray | float, grid: float) -> FloatArray:
     return np.round(np.floor(np.asarray(amount) / grid + 1e-9) * grid, 2)
 
 
-def _lines(rng: np.random.Generator, size: tuple[int, int], grid: float, families: tuple[str, ...], *, integers: bool) -> Lines:
+def _lines(
+    rng: np.random.Generator, size: tuple[int, int], grid: float, families: tuple[str, ...], *, integers: bool
+) -> Lines:
     """Lines with caps, tickets and curves; floors come with the witness."""
     _, n = size
     ids = tuple(f"line{i}" for i in range(n))
@@ -158,7 +162,9 @@ def _lines(rng: np.random.Generator, size: tuple[int, int], grid: float, familie
     varied = rng.random(n) < 0.3
     caps[:, varied] = _on_grid(rng, grid, (size[0], int(varied.sum())), 5.0)
     lumpy = (rng.random(n) < 0.25) & integers
-    ticket = np.where((rng.random(n) < 0.25) & ~lumpy & integers, _down(caps.min(axis=0) * rng.random(n) * 0.6, grid), 0.0)
+    ticket = np.where(
+        (rng.random(n) < 0.25) & ~lumpy & integers, _down(caps.min(axis=0) * rng.random(n) * 0.6, grid), 0.0
+    )
     caps[:, (rng.random(n) < 0.15) & ~lumpy & (ticket == 0)] = np.inf
     prior = np.where(rng.random(n) < 0.2, 0.0, _on_grid(rng, grid, (n,), 0.0, 60.0))
     ask = np.where(rng.random(size) < 0.2, np.inf, _on_grid(rng, grid, size))
@@ -192,7 +198,9 @@ def _curves(rng: np.random.Generator, families: tuple[str, ...], cap: FloatArray
     n = len(cap)
     family = [str(name) for name in rng.choice(families, n)]
     per_money = {"linear", "capped"}
-    a = np.array([round(float(rng.uniform(0.2, 3.0) if name in per_money else rng.uniform(5.0, 80.0)), 2) for name in family])
+    a = np.array(
+        [round(float(rng.uniform(0.2, 3.0) if name in per_money else rng.uniform(5.0, 80.0)), 2) for name in family]
+    )
     h = np.where([name == "step" for name in family], cap, np.round(cap * rng.uniform(0.2, 1.2, n), 1) + 0.5)
     exponents = {"power": (0.5, 0.75, 1.0), "hill": (0.8, 1.0, 2.0, 3.0)}
     p = np.array([rng.choice(exponents.get(name, (1.0,))) for name in family])
@@ -215,7 +223,9 @@ def _curves(rng: np.random.Generator, families: tuple[str, ...], cap: FloatArray
 def _witness(rng: np.random.Generator, lines: Lines, size: tuple[int, int], grid: float) -> FloatArray:
     most = np.minimum(lines.cap, LARGEST)
     least = np.maximum(np.broadcast_to(lines.min_ticket, size), grid)
-    amounts = np.round(rng.integers(np.round(least / grid).astype(int), np.round(most / grid).astype(int) + 1) * grid, 2)
+    amounts = np.round(
+        rng.integers(np.round(least / grid).astype(int), np.round(most / grid).astype(int) + 1) * grid, 2
+    )
     amounts = np.where(rng.random(size) < 0.15, most, amounts)
     same = rng.random(size[1]) < 0.25  # Some lines keep their amount, as frozen ones do.
     start = np.where(lines.prior >= least[0], np.minimum(lines.prior, most.min(axis=0)), amounts[0])
@@ -380,7 +390,9 @@ def _share(rng: np.random.Generator, problem: Problem, around: FloatArray, _inte
     return Share(**given, **part, **({"cap": cap} if rng.random() < 0.5 else {"floor": floor}))
 
 
-def _change(rng: np.random.Generator, problem: Problem, around: FloatArray, _integers: bool, given: dict) -> Rule | None:
+def _change(
+    rng: np.random.Generator, problem: Problem, around: FloatArray, _integers: bool, given: dict
+) -> Rule | None:
     part, mask = _part(rng, problem)
     before = np.vstack([problem.lines.prior, around[:-1]])[:, mask]
     now = around[:, mask]
@@ -398,7 +410,9 @@ def _change(rng: np.random.Generator, problem: Problem, around: FloatArray, _int
     return Change(**given, **part, relative=relative, **sides[str(rng.choice(["up", "down", "both"]))])
 
 
-def _freeze(rng: np.random.Generator, problem: Problem, around: FloatArray, _integers: bool, given: dict) -> Rule | None:
+def _freeze(
+    rng: np.random.Generator, problem: Problem, around: FloatArray, _integers: bool, given: dict
+) -> Rule | None:
     before = np.vstack([problem.lines.prior, around[:-1]])
     periods = [problem.periods.index(name) for name in given.get("periods", problem.periods)]
     if problem.ignore_prior:
@@ -409,7 +423,9 @@ def _freeze(rng: np.random.Generator, problem: Problem, around: FloatArray, _int
     return Freeze(**given, lines=tuple(problem.lines.id[i] for i in still[: int(rng.integers(1, len(still) + 1))]))
 
 
-def _requires(rng: np.random.Generator, problem: Problem, around: FloatArray, _integers: bool, given: dict) -> Rule | None:
+def _requires(
+    rng: np.random.Generator, problem: Problem, around: FloatArray, _integers: bool, given: dict
+) -> Rule | None:
     funded = around > 0
     pairs = [
         (i, j)
@@ -436,7 +452,9 @@ def _at_least(rng: np.random.Generator, problem: Problem, around: FloatArray, _i
     return AtLeast(**given, lines=lines, count=int(_counts(problem, around, lines).min()))
 
 
-def _staged(rng: np.random.Generator, problem: Problem, around: FloatArray, _integers: bool, given: dict) -> Rule | None:
+def _staged(
+    rng: np.random.Generator, problem: Problem, around: FloatArray, _integers: bool, given: dict
+) -> Rule | None:
     if problem.shape[1] < 2:
         return None
     first = np.where((around > 0).any(axis=0), np.argmax(around > 0, axis=0), problem.shape[0])
@@ -457,7 +475,9 @@ def _turnover(rng: np.random.Generator, problem: Problem, around: FloatArray, _i
     return Turnover(**given, cap=round(float(np.abs(around - before).sum(axis=1).max()) + _slack(rng), 2))
 
 
-def _reserve(rng: np.random.Generator, problem: Problem, around: FloatArray, _integers: bool, given: dict) -> Rule | None:
+def _reserve(
+    rng: np.random.Generator, problem: Problem, around: FloatArray, _integers: bool, given: dict
+) -> Rule | None:
     if not np.isfinite(problem.budget).all():
         return None
     left = float(balances(problem, around).cash.min())

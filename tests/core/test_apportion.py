@@ -10,10 +10,13 @@ from random_problems import random_problem
 from small_plans import small_plan
 
 from fiscus.core.apportion import apportion, largest_remainder
+from fiscus.core.arrays import FloatArray
 from fiscus.core.cents import EXACT, hard_rows, to_the_cent
 from fiscus.core.facts import Account
 from fiscus.core.feasibility import violations
+from fiscus.core.problem import Problem
 from fiscus.core.process import Scenarios
+from fiscus.core.rounding import Forest, Limits, round_tree
 from fiscus.core.rules import Change, Envelope, Freeze, Requires, Risk, Share, Turnover
 from fiscus.errors import InvalidAllocation, InvalidInput, InvalidMoney
 
@@ -126,7 +129,7 @@ def test_controlled_rounding_on_pure_trees(seed: int, code: str) -> None:
     assert result.unmet == ()
 
 
-def fractional_point(rng: np.random.Generator, problem, witness):  # noqa: ANN001, ANN201
+def fractional_point(rng: np.random.Generator, problem: Problem, witness: FloatArray) -> FloatArray:
     """A feasible point with cents to round: from the witness to the edge of the rules in a few random directions."""
     lumpy = np.broadcast_to(problem.lines.lumpy, witness.shape)
     spend = witness.copy()
@@ -135,13 +138,10 @@ def fractional_point(rng: np.random.Generator, problem, witness):  # noqa: ANN00
         direction = np.where(movable, rng.normal(0, 1, witness.shape), 0.0)
         if movable.sum() > 1 and rng.random() < 0.5:
             direction = np.where(movable, direction - direction.sum() / movable.sum(), 0.0)
-        step = 32.0
-        while step > 1e-3:
+        for step in 32.0 / 2.0 ** np.arange(16):
             trial = spend + step * direction
             if (trial[witness > 0] >= problem.minor_unit).all() and not violations(problem, trial):
                 spend = trial
-            else:
-                step /= 2
     return spend
 
 
@@ -267,8 +267,6 @@ def test_large_trees_add_up() -> None:
     amounts = rng.random((1, n)) * 1e4
     tree = small_plan(unit=("u0",), units=units, periods=1)
     owner = rng.integers(0, count, n)
-    from fiscus.core.rounding import Forest, Limits, round_tree
-
     forest = Forest.make(tree.tree, owner, 1)
     most = Limits(*(np.full(size, bound, np.int64) for size, bound in ((n, 0), (n, 2**53), (count, 0), (count, 2**53))))
     minor = round_tree(forest, amounts.ravel() * 100, most)

@@ -21,7 +21,13 @@ def selection(profit, usage, capacity, *, whole=True):
     lines = {"id": [f"p{i + 1}" for i in range(count)], "cap": [1] * count, "a": list(profit), "lumpy": [whole] * count}
     lines |= {f"use{k + 1}": [repr(float(each)) for each in row] for k, row in enumerate(usage)}
     rules = [
-        {"id": f"use{k + 1}", "kind": "resource", "usage": f"use{k + 1}", "capacity": float(limit), "per": "project" if whole else "money"}
+        {
+            "id": f"use{k + 1}",
+            "kind": "resource",
+            "usage": f"use{k + 1}",
+            "capacity": float(limit),
+            "per": "project" if whole else "money",
+        }
         for k, limit in enumerate(capacity)
     ]
     return fiscus.Problem.from_frames(lines=lines, rules=rules)
@@ -105,7 +111,9 @@ def test_birge_louveaux_farmer():
         corner = {"wheat": 200.0, "corn": 240.0, "beets": 6000.0}[crop]
         acres = sorted({0.0, 500.0, *(corner / (yields[crop] * w) for w in weather)})
         points[crop] = ";".join(
-            f"{cost * a!r}:{float(np.mean([revenue(crop, yields[crop] * w * a) for w in weather]))!r}" for a in acres if a <= 500.0
+            f"{cost * a!r}:{float(np.mean([revenue(crop, yields[crop] * w * a) for w in weather]))!r}"
+            for a in acres
+            if a <= 500.0
         )
     lines = {
         "id": list(planting),
@@ -141,13 +149,15 @@ def test_birge_louveaux_financial_planning():
     rules = []
     for node in [*nodes, *leaves]:
         users = [f"stock{node}", f"bond{node}"] if node in nodes else [f"wealth{node}"]
-        use = {line: 1.0 for line in users}
+        use = dict.fromkeys(users, 1.0)
         if node:
             stock, bond = returns[int(node[-1])]
             use |= {f"stock{node[:-1]}": -stock, f"bond{node[:-1]}": -bond}
         lines[f"at{node}"] = [repr(use.get(line, 0.0)) for line in ids]
         capacity = 0.0 if node else case["initial"]
-        rules.append({"id": f"at{node}", "kind": "resource", "usage": f"at{node}", "capacity": capacity, "per": "money"})
+        rules.append(
+            {"id": f"at{node}", "kind": "resource", "usage": f"at{node}", "capacity": capacity, "per": "money"}
+        )
     result = fiscus.solve(fiscus.Problem.from_frames(lines=lines, rules=rules))
     assert result.value - case["shortfall_penalty"] * case["goal"] == pytest.approx(case["objective"], abs=1e-3)
     first = dict(zip(ids, result.allocation[0], strict=True))
@@ -174,7 +184,13 @@ def test_rockafellar_uryasev_cvar(level):
     lines = {"id": names, "cap": [money] * 3, "mean": [repr(-each) for each in case["mean"]]}
     rules = [
         {"id": "all", "kind": "envelope", "lines": names, "floor": money},
-        {"id": "return", "kind": "resource", "usage": "mean", "capacity": -case["target_return"] * money, "per": "money"},
+        {
+            "id": "return",
+            "kind": "resource",
+            "usage": "mean",
+            "capacity": -case["target_return"] * money,
+            "per": "money",
+        },
     ]
     problem = fiscus.Problem.from_frames(
         lines=lines, rules=rules, scenarios=scenarios, budget=money, spend_weight=1, risk=f"cvar:{level}", aversion=1e4

@@ -15,7 +15,8 @@ import fiscus
 from fiscus.core.dynamics import stocks
 from fiscus.core.feasibility import FEASIBILITY_TOLERANCE
 from fiscus.core.rules import kinds
-from fiscus.optimise.form import Form, form
+from fiscus.optimise.form import form
+from fiscus.optimise.layout import Form
 from fiscus.optimise.pieces import initial_points
 from fiscus.optimise.pyomo_model import load_allocation
 
@@ -29,7 +30,9 @@ def rows_hold(model: Form, spend: np.ndarray) -> bool:
     """Whether an allocation, completed by the columns' closed forms, satisfies the arrays handed to HiGHS."""
     columns = model.at(spend)
     activity = model.matrix @ columns
-    terms = abs(model.matrix) @ np.abs(columns)  # An upper bound on the largest term of each row, for the scale of §3.7.
+    terms = abs(model.matrix) @ np.abs(
+        columns
+    )  # An upper bound on the largest term of each row, for the scale of §3.7.
     row_scale = np.maximum(1.0, terms)
     inside = (activity <= model.row_upper + FEASIBILITY_TOLERANCE * row_scale) & (
         activity >= model.row_lower - FEASIBILITY_TOLERANCE * row_scale
@@ -48,7 +51,9 @@ def test_referee_and_arrays_agree_on_what_is_allowed(seed):
     problem, witness = random_problem(rng)
     model = form(problem)
     candidates = [witness, np.zeros(problem.shape), np.minimum(problem.reach, problem.lines.cap)]
-    candidates += [np.where(rng.random(problem.shape) < 0.3, rng.uniform(0, 1.2) * problem.reach, witness) for _ in range(6)]
+    candidates += [
+        np.where(rng.random(problem.shape) < 0.3, rng.uniform(0, 1.2) * problem.reach, witness) for _ in range(6)
+    ]
     for spend in candidates:
         assert rows_hold(model, spend) == (fiscus.violations(problem, spend) == []), fiscus.violations(problem, spend)
 
@@ -64,12 +69,22 @@ def test_referee_and_open_model_agree_on_what_is_allowed(seed):
         misses = []
         for row in model.component_data_objects(pyo.Constraint, active=True):
             body, scale = pyo.value(row.body), 1.0 + sum(abs(pyo.value(part)) for part in row.body.args)
-            misses += [(bound, sign * (body - pyo.value(bound)) / scale) for bound, sign in ((row.upper, 1), (row.lower, -1)) if bound is not None]
+            misses += [
+                (bound, sign * (body - pyo.value(bound)) / scale)
+                for bound, sign in ((row.upper, 1), (row.lower, -1))
+                if bound is not None
+            ]
         outside = [
             variable
             for variable in model.component_data_objects(pyo.Var)
-            if (variable.ub is not None and variable.value > variable.ub + FEASIBILITY_TOLERANCE * max(1, abs(variable.value)))
-            or (variable.lb is not None and variable.value < variable.lb - FEASIBILITY_TOLERANCE * max(1, abs(variable.value)))
+            if (
+                variable.ub is not None
+                and variable.value > variable.ub + FEASIBILITY_TOLERANCE * max(1, abs(variable.value))
+            )
+            or (
+                variable.lb is not None
+                and variable.value < variable.lb - FEASIBILITY_TOLERANCE * max(1, abs(variable.value))
+            )
         ]
         allowed = all(miss <= FEASIBILITY_TOLERANCE for _, miss in misses) and not outside
         assert allowed == (fiscus.violations(problem, spend) == [])
@@ -96,7 +111,9 @@ def test_evaluator_and_objectives_agree_to_nine_digits(seed):
 def test_polyhedral_arrays_value_a_plan_exactly(seed):
     problem, witness = random_problem(np.random.default_rng(seed), curves=POLYHEDRAL)
     model = form(problem)
-    assert model.cost @ model.at(witness) + model.constant == pytest.approx(fiscus.objective(problem, witness), rel=1e-9, abs=1e-9)
+    assert model.cost @ model.at(witness) + model.constant == pytest.approx(
+        fiscus.objective(problem, witness), rel=1e-9, abs=1e-9
+    )
 
 
 @patient
@@ -165,7 +182,9 @@ def test_every_kind_of_rule_alone(kind):
 @given(seeds)
 def test_over_estimates_never_fall_below_the_curves(seed):
     rng = np.random.default_rng(seed)
-    problem, _ = random_problem(rng, kinds=[], curves=("log", "power", "saturating", "hill"), integers=False, account=False)
+    problem, _ = random_problem(
+        rng, kinds=[], curves=("log", "power", "saturating", "hill"), integers=False, account=False
+    )
     model = form(problem, initial_points(problem))
     spend = rng.random(problem.shape) * problem.reach
     true = problem.lines.curves.value(stocks(problem, spend))
@@ -176,7 +195,10 @@ def test_two_threads_through_the_open_model_both_finish():
     """Pyomo's own HiGHS interfaces deadlock here; ours hands over arrays."""
     problem, _ = random_problem(np.random.default_rng(3), lines=5, periods=2)
     results: list[fiscus.Result] = []
-    threads = [threading.Thread(target=lambda: results.append(fiscus.solve(problem, route="pyomo")), daemon=True) for _ in range(4)]
+    threads = [
+        threading.Thread(target=lambda: results.append(fiscus.solve(problem, route="pyomo")), daemon=True)
+        for _ in range(4)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from fiscus.cli.output import print_json, screen, sentences, table, working
+from fiscus.core.money import compact
 
 
 def demo(
@@ -28,11 +29,14 @@ def demo(
         numbers = ("spent", "value", "of the best", *(f"agrees with {name}" for name in names))
         shown = table("plan", *numbers, numbers=numbers)
         for row in job.standings:
-            value = "" if row.value is None else f"{row.value:,.4g}"
+            value = "" if row.value is None else compact(row.value, 2)
             share = "" if row.share_of_bound is None else f"{row.share_of_bound:.1%}"
             agreements = [f"{row.agreements[name]:.2f}" for name in names]
             shown.add_row(row.name, f"{row.spent:,.0f}", value, share, *agreements)
         screen.print(shown)
+        for row in job.standings:
+            if row.note:
+                screen.print(f"{row.name}: {row.note}.", soft_wrap=True, markup=False)
         for note in job.notes:
             screen.print(note, soft_wrap=True, markup=False)
         screen.print("\nThe ten largest changes against last year:")

@@ -15,7 +15,9 @@ MOST_LINES = 15
 
 def solve(
     plan: Annotated[Path, typer.Argument(help="Plan folder, or its plan.yaml.")],
-    method: Annotated[str | None, typer.Option(help=f"One of {', '.join(METHODS)}; the plan's own when not given.")] = None,
+    method: Annotated[
+        str | None, typer.Option(help=f"One of {', '.join(METHODS)}; the plan's own when not given.")
+    ] = None,
     route: Annotated[str, typer.Option(help="auto, highs or pyomo.")] = "auto",
     out: Annotated[Path | None, typer.Option(help="Folder for result.json, allocation.csv and report.html.")] = None,
     time_limit: Annotated[float | None, typer.Option(help="Seconds; then the best plan so far, with its gap.")] = None,
@@ -31,7 +33,12 @@ def solve(
         problem = read_or_exit(plan, as_json=as_json)
         with working("solving"):
             result = run(
-                problem, method=cast("Method | None", method), route=cast(Route, route), time_limit=time_limit, gap=gap, seed=seed
+                problem,
+                method=cast("Method | None", method),
+                route=cast(Route, route),
+                time_limit=time_limit,
+                gap=gap,
+                seed=seed,
             )
             if out is not None:
                 result.save(out)

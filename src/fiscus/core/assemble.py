@@ -123,7 +123,9 @@ def _risk(plan: PlanSettings, collector: Collector) -> RiskAversion | None:
         collector.error(PLAN, None, "risk", str(error))
         return None
     if measure.kind == "chance":
-        collector.error(PLAN, None, "risk", "aversion takes cvar:LEVEL or worst; a chance is limited by a rule of kind risk")
+        collector.error(
+            PLAN, None, "risk", "aversion takes cvar:LEVEL or worst; a chance is limited by a rule of kind risk"
+        )
     return RiskAversion(measure, plan.aversion) if plan.aversion > 0 else None
 
 
@@ -171,10 +173,14 @@ class _Reader:
         if plan.opening_cash is None:
             for key in ("reserve", "carry_over", "cash_rate"):
                 if getattr(plan, key):
-                    self.collector.error(PLAN, None, key, f"{key} belongs to a working-capital account; set opening_cash too")
+                    self.collector.error(
+                        PLAN, None, key, f"{key} belongs to a working-capital account; set opening_cash too"
+                    )
             return None
         if plan.budget is None:
-            self.collector.error(PLAN, None, "budget", "a working-capital account needs the budget that is paid in each period")
+            self.collector.error(
+                PLAN, None, "budget", "a working-capital account needs the budget that is paid in each period"
+            )
         return Account(plan.opening_cash, reserve, plan.carry_over, plan.cash_rate)
 
     def _reader(self, table: Table, spec: Mapping[str, Any], required: Sequence[str]) -> ColumnReader:
@@ -240,7 +246,11 @@ class _Reader:
 
         def filled(header: str) -> Any:
             cells = table.columns.get(header)
-            return np.zeros(count, bool) if cells is None else np.array([bool(text_of(cell)) for cell in cells], dtype=bool)
+            return (
+                np.zeros(count, bool)
+                if cells is None
+                else np.array([bool(text_of(cell)) for cell in cells], dtype=bool)
+            )
 
         base = filled(name)
         return np.array([base | filled(f"{name}@{period}") for period in self.plan.periods])
@@ -254,7 +264,11 @@ class _Reader:
             if rooted and not name:
                 name = tree.ids[tree.root]
             if name not in tree.position:
-                sentence = f"no unit is called {name!r}{near(name, tree.ids)}" if name else "the line hangs on no unit; name one"
+                sentence = (
+                    f"no unit is called {name!r}{near(name, tree.ids)}"
+                    if name
+                    else "the line hangs on no unit; name one"
+                )
                 self.collector.error(reader.table.name, row, "unit", sentence)
             positions.append(tree.position.get(name, 0))
         return positions
@@ -268,7 +282,9 @@ class _Reader:
 
     def _yes_or_no(self, table: Table, lumpy: Any, ticket: FloatArray, cap: FloatArray) -> None:
         for row in np.flatnonzero(lumpy & ~np.isfinite(cap).all(axis=0)).tolist():
-            self.collector.error(table.name, table.rows[row], "lumpy", "an all-or-nothing line needs a cap or an ask: its amount")
+            self.collector.error(
+                table.name, table.rows[row], "lumpy", "an all-or-nothing line needs a cap or an ask: its amount"
+            )
         for row in np.flatnonzero(ticket > cap.max(axis=0)).tolist():
             sentence = f"the minimum ticket {ticket[row]:,.2f} is above the cap {cap[:, row].max():,.2f}: the line can never be funded"
             self.collector.add("warning", table.name, table.rows[row], "min_ticket", sentence)

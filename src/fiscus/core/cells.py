@@ -18,7 +18,17 @@ _GROUPED = {
     "space": re.compile("[+-]?\\d{1,3}([ \u00a0\u202f']\\d{3})+([.,]\\d+)?"),
 }
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
-_SUFFIX = {"k": 1e3, "m": 1e6, "mn": 1e6, "mio": 1e6, "bn": 1e9, "b": 1e9, "thousand": 1e3, "million": 1e6, "billion": 1e9}
+_SUFFIX = {
+    "k": 1e3,
+    "m": 1e6,
+    "mn": 1e6,
+    "mio": 1e6,
+    "bn": 1e9,
+    "b": 1e9,
+    "thousand": 1e3,
+    "million": 1e6,
+    "billion": 1e9,
+}
 _SYMBOL = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY"}
 _TRUE, _FALSE = {"true", "yes", "y", "1", "1.0"}, {"false", "no", "n", "0", "0.0"}
 
@@ -83,7 +93,9 @@ def read_number(cell: object, currency: Currency, *, fraction: bool = False) -> 
         if _GROUPED[style].fullmatch(text):
             digits = re.sub("[ \u00a0\u202f']", "", text) if style == "space" else text.replace(".", "")
             plain = digits.replace(",", ".")
-            return Read(_finite(plain).value, "warning", f"{text!r} was read as {plain}; write numbers without grouping")
+            return Read(
+                _finite(plain).value, "warning", f"{text!r} was read as {plain}; write numbers without grouping"
+            )
     return Read(None, "error", _complaint(text, currency, fraction=fraction))
 
 
@@ -107,7 +119,9 @@ def _complaint(text: str, currency: Currency, *, fraction: bool) -> str:
         return f"{text!r} is a percentage; {hint}" + ("" if fraction else ", or the amount itself")
     if text.startswith("(") and text.endswith(")"):
         number = _number_in(text[1:-1])
-        return f"{text!r} is an accountant's negative; write {_shown(-number) if number is not None else 'a minus sign'}"
+        return (
+            f"{text!r} is an accountant's negative; write {_shown(-number) if number is not None else 'a minus sign'}"
+        )
     if re.fullmatch(r"[+-]?\d+,\d+", text):
         return f"{text!r} has a comma where a decimal point is expected; write {text.replace(',', '.')}"
     named = next((code for sign, code in _SYMBOL.items() if sign in text), None)

@@ -66,11 +66,13 @@ class Program:
             margins: Distance to keep from the bounds of hard rows, in the rows' unit.
 
         Returns:
-            Minor units, shape (T*n,), or None where there are none.
+            Minor units, shape (T*n,), for the caller to check; None where there are none.
         """
         low, high = self._ranges(reach)
         free = self._free(low, high)
         cells = np.flatnonzero(free)
+        if not len(cells):
+            return np.asarray(self.start + low, dtype=np.int64)
         blocks = [*self._rules, *self._definitions, *([self._totals] if keep_totals else [])]
         matrix = sp.csc_array(sp.vstack([block.matrix for block in blocks]))
         fixed = matrix[:, : len(low)] @ np.where(free, 0, low)

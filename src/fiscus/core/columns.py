@@ -103,7 +103,9 @@ class ColumnReader:
     def tags(self) -> dict[str, tuple[str, ...]]:
         """Columns that are not the model's own, as text."""
         own = {name for name in self.table.columns if "@" not in name and name not in self.spec}
-        return {name: tuple(text_of(cell) for cell in cells) for name, cells in self.table.columns.items() if name in own}
+        return {
+            name: tuple(text_of(cell) for cell in cells) for name, cells in self.table.columns.items() if name in own
+        }
 
     def text(self, name: str) -> list[str]:
         """A text column; an absent one is empty."""
@@ -132,6 +134,7 @@ class ColumnReader:
         for position, (row, cell) in enumerate(zip(self.table.rows, cells, strict=True)):
             if is_empty(cell) or (isinstance(cell, float) and np.isnan(cell) and self._missing_is_nan):
                 continue
+            severity: Severity | None
             read = read_number(cell, self.currency, fraction=column.kind == "fraction")
             value, severity, sentence = read.value, read.severity, read.sentence
             if value is not None and severity is None:
@@ -139,7 +142,10 @@ class ColumnReader:
             if value is not None and column.kind == "money" and severity != "error":
                 value, changed = to_the_cent(value, self.currency)
                 if changed and severity is None:
-                    severity, sentence = "warning", f"{text_of(cell)} was rounded to {value:.12g}, the decimals of {self.currency.code}"
+                    severity, sentence = (
+                        "warning",
+                        f"{text_of(cell)} was rounded to {value:.12g}, the decimals of {self.currency.code}",
+                    )
             values[position] = np.nan if value is None else value
             if severity is not None:
                 told[severity] = told.get(severity, 0) + 1
@@ -161,7 +167,11 @@ class ColumnReader:
         if column.minimum is not None and value < column.minimum:
             return "error", f"{value:.12g} is below {column.minimum:g}, the least it can be"
         if column.below is not None and value >= column.below:
-            hint = f"; if {value:g} percent is meant, write {value / 100:.12g}" if column.kind == "fraction" and value > 1 else ""
+            hint = (
+                f"; if {value:g} percent is meant, write {value / 100:.12g}"
+                if column.kind == "fraction" and value > 1
+                else ""
+            )
             return "error", f"{value:.12g} must be below {column.below:g}{hint}"
         return None, ""
 
@@ -207,6 +217,8 @@ class ColumnReader:
             if not each:
                 self.collector.error(self.table.name, row, name, "the id is empty; give every row its own")
             elif each in first:
-                self.collector.error(self.table.name, row, name, f"{each!r} stands here and in row {first[each]}; ids must differ")
+                self.collector.error(
+                    self.table.name, row, name, f"{each!r} stands here and in row {first[each]}; ids must differ"
+                )
             first.setdefault(each, row)
         return ids

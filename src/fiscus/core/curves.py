@@ -304,7 +304,10 @@ class Curves:
         """Whether each curve is concave, shape (n,); a step is not, an S-shaped Hill is not."""
         exponent = self.p.reshape(-1, len(self)).max(axis=0) if len(self) else np.zeros(0)
         straight = {"linear", "capped", "log", "power", "saturating"}
-        flags = np.array([name in straight or (name == "hill" and exponent[i] <= 1) for i, name in enumerate(self.family)], dtype=bool)
+        flags = np.array(
+            [name in straight or (name == "hill" and exponent[i] <= 1) for i, name in enumerate(self.family)],
+            dtype=bool,
+        )
         for line, xs, ys in self._piecewise:
             slopes = np.diff(ys) / np.diff(xs)
             flags[line] = bool((np.diff(slopes) <= 1e-12 * np.maximum(1e-300, slopes[:-1])).all())

@@ -117,7 +117,11 @@ def evaluate(facts: Facts, spend: FloatArray) -> FloatArray:
     """
     spend = facts.checked(spend)
     benefit = np.einsum(
-        "...sti,i,t->...s", benefits(facts, stocks(facts, spend)), facts.lines.weight, facts.benefit_discount, optimize=True
+        "...sti,i,t->...s",
+        benefits(facts, stocks(facts, spend)),
+        facts.lines.weight,
+        facts.benefit_discount,
+        optimize=True,
     )
     return np.asarray(benefit - (costs(facts, spend) @ facts.spend_discount)[..., None])
 

@@ -5,7 +5,7 @@ Rules are stated on :class:`Facts`; :class:`fiscus.core.problem.Problem` adds th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -31,7 +31,9 @@ class Units:
     """
 
     id: tuple[str, ...] = column("id", "Short name that lines and rules refer to; unique.")
-    parent: tuple[str, ...] = column("text", "Unit above this one; empty for the root, of which there is exactly one.", default="")
+    parent: tuple[str, ...] = column(
+        "text", "Unit above this one; empty for the root, of which there is exactly one.", default=""
+    )
     name: tuple[str, ...] = column("text", "What people call the unit; the id when empty.", default="")
     floor: FloatArray = column(
         "money", "Least the unit and all below it must get.", unit=MONEY, default=0.0, per_period=True, minimum=0
@@ -40,7 +42,12 @@ class Units:
         "money", "Most the unit and all below it may get.", unit=MONEY, default="none", per_period=True, minimum=0
     )
     target: FloatArray = column(
-        "money", "Amount wished for from above (top-down, hybrid).", unit=MONEY, default="none", per_period=True, minimum=0
+        "money",
+        "Amount wished for from above (top-down, hybrid).",
+        unit=MONEY,
+        default="none",
+        per_period=True,
+        minimum=0,
     )
 
 
@@ -62,7 +69,7 @@ class Lines:
     )
     weight: FloatArray = column("number", "Strategic weight that multiplies the benefit.", default=1.0, minimum=0)
     priority: FloatArray = column("number", "Rank for cutting asks, 1 first; empty ranks last.", default="none")
-    curves: Curves
+    curves: Curves = field(metadata={"help": "Benefit of each line; columns curve, a, h, p and points."})
     lumpy: BoolArray = column("flag", "All or nothing: the line gets its cap or zero.", default=False)
     min_ticket: FloatArray = column(
         "money", "Smallest amount worth giving: the line gets this much or zero.", unit=MONEY, default=0.0, minimum=0
@@ -78,15 +85,27 @@ class Lines:
     initial_stock: FloatArray = column(
         "money", "Effective stock before the first period.", unit=MONEY, default=0.0, minimum=0
     )
-    tags: dict[str, tuple[str, ...]]
+    tags: dict[str, tuple[str, ...]] = field(metadata={"help": "Other columns of the table, as text."})
 
 
 CURVE_COLUMNS: dict[str, Column] = {
     "curve": Column("choice", "Family of the benefit curve.", default="linear", choices=tuple(FAMILIES)),
-    "a": Column("number", "Scale of the benefit: per unit of money (linear, capped) or the curve's factor.", default=1.0, minimum=0),
-    "h": Column("money", "Money at the curve's knee (capped, log, saturating, hill); the cap for step.", unit=MONEY, default="none"),
+    "a": Column(
+        "number",
+        "Scale of the benefit: per unit of money (linear, capped) or the curve's factor.",
+        default=1.0,
+        minimum=0,
+    ),
+    "h": Column(
+        "money",
+        "Money at the curve's knee (capped, log, saturating, hill); the cap for step.",
+        unit=MONEY,
+        default="none",
+    ),
     "p": Column("number", "Exponent (power, hill).", default="none"),
-    "points": Column("points", "For piecewise: money:benefit;money:benefit;... increasing.", unit="money:benefit", default="none"),
+    "points": Column(
+        "points", "For piecewise: money:benefit;money:benefit;... increasing.", unit="money:benefit", default="none"
+    ),
 }
 
 

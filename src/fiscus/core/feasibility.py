@@ -72,7 +72,7 @@ def soft_penalties(problem: Problem, allocation: FloatArray) -> dict[str, float]
             continue
         activity = rows.activity(point)
         missed = np.maximum(np.maximum(activity - rows.upper, rows.lower - activity), 0.0)
-        for row in np.flatnonzero(missed > 0):
+        for row in np.flatnonzero(missed > 0).tolist():
             rule = rows.labels[row][0]
             lost[rule] = lost.get(rule, 0.0) + rows.penalty * float(missed[row])
     return lost
@@ -110,9 +110,9 @@ def _broken(problem: Problem, rows: Rows, point: Point) -> list[Violation]:
         return []
     beyond = np.flatnonzero(suspects & (distance > FEASIBILITY_TOLERANCE * rows.scale(point)))
     found = []
-    for row in beyond:
+    for row in beyond.tolist():
         side: Side = "above" if above[row] >= below[row] else "below"
-        phrase = rows.describe(int(row), side)
+        phrase = rows.describe(row, side)
         found.append(_violation(problem, rows.labels[row], float(distance[row]), rows.unit, phrase))
     return found
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -17,7 +16,6 @@ from fiscus.core.arrays import FloatArray, frozen
 from fiscus.core.facts import Facts
 from fiscus.core.problem import Method, Problem
 from fiscus.core.rules import Asks, Near, Targets
-
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +61,9 @@ def nearest(problem: Problem, reference: FloatArray, *, offer: bool = False) -> 
             reference then gains half of what taking one away costs at least.
     """
     lines = problem.lines
-    worthless = dataclasses.replace(lines, weight=frozen(np.zeros(len(lines.id))), change_cost=frozen(np.zeros(len(lines.id))))
+    worthless = dataclasses.replace(
+        lines, weight=frozen(np.zeros(len(lines.id))), change_cost=frozen(np.zeros(len(lines.id)))
+    )
     near = Near(id="near the reference plan", hard=False, penalty=1.0, amounts=tuple(map(tuple, reference.tolist())))
     hard = tuple(rule for rule in problem.rules if rule.hard)
     asked = (Asks(id="asks", hard=False, penalty=1.5),) if offer else ()
@@ -146,7 +146,7 @@ def pro_rata(problem: Problem) -> FloatArray:
         floor = member @ lines.floor[period]
         limit = np.array(problem.units.cap[period])
         limit[tree.root] = min(limit[tree.root], problem.budget[period])
-        own = np.bincount(lines.unit, wanted[period], minlength=len(tree))
+        own = np.asarray(np.bincount(lines.unit, wanted[period], minlength=len(tree)), dtype=np.float64)
         demand = _demands(problem, own, limit)
         share = np.empty(len(tree))
         share[tree.root] = demand[tree.root]

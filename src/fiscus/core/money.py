@@ -98,9 +98,14 @@ def format_amount(minor: int, unit: Currency) -> str:
     return f"{unit.from_minor(minor):,}"
 
 
+def compact(number: float, digits: int = 1) -> str:
+    """A rounded number for headings and pictures: ``80.0m``; digits after the point where there is a suffix."""
+    for size, suffix in ((1e12, "tn"), (1e9, "bn"), (1e6, "m"), (1e3, "k")):
+        if abs(number) >= 0.9995 * size:
+            return f"{number / size:,.{digits}f}{suffix}"
+    return f"{number:,.0f}" if float(number).is_integer() else f"{number:,.4g}"
+
+
 def short(amount: float, unit: Currency) -> str:
     """A rounded amount for headings and pictures: ``USD 80.0m``."""
-    for size, suffix in ((1e9, "bn"), (1e6, "m"), (1e3, "k")):
-        if abs(amount) >= 0.9995 * size:
-            return f"{unit.code} {amount / size:,.1f}{suffix}"
-    return f"{unit.code} {amount:,.0f}"
+    return f"{unit.code} {compact(round(amount))}"

@@ -22,6 +22,7 @@ from fiscus.core.rules import Rule
 from fiscus.core.statement import Statement, state
 from fiscus.errors import InvalidPlan
 
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Problem(Facts):
     """One allocation problem.
@@ -60,7 +61,9 @@ class Problem(Facts):
         Raises:
             InvalidPlan: With a finding for everything that is wrong; rows count from 1.
         """
-        tables = {name: _table(name, frame) for name, frame in (("units", units), ("lines", lines), ("scenarios", scenarios))}
+        tables = {
+            name: _table(name, frame) for name, frame in (("units", units), ("lines", lines), ("scenarios", scenarios))
+        }
         entries = [RuleEntry(rule, number) for number, rule in enumerate(rules, start=1)]
         line_table = tables["lines"] or Table("lines", {}, [])
         fields, findings = assemble(

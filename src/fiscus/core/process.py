@@ -30,11 +30,15 @@ class Scenarios:
 
     def __post_init__(self) -> None:
         if self.theta.ndim != 3 or self.probability.shape != self.theta.shape[:1]:
-            raise InvalidProcess(f"theta has shape (S, T, n) and probability (S,), got {self.theta.shape} and {self.probability.shape}")
+            raise InvalidProcess(
+                f"theta has shape (S, T, n) and probability (S,), got {self.theta.shape} and {self.probability.shape}"
+            )
         if not (np.isfinite(self.theta).all() and (self.theta >= 0).all()):
             raise InvalidProcess("every multiplier of a benefit must be a number that is not negative")
         if not ((self.probability >= 0).all() and abs(self.probability.sum() - 1.0) <= 1e-9):
-            raise InvalidProcess(f"probabilities are not negative and sum to 1, got a sum of {self.probability.sum():.9g}")
+            raise InvalidProcess(
+                f"probabilities are not negative and sum to 1, got a sum of {self.probability.sum():.9g}"
+            )
 
     @classmethod
     def certain(cls, periods: int, lines: int) -> Scenarios:
@@ -75,7 +79,9 @@ class Process(Protocol):
 def scenarios(process: Process, rng: np.random.Generator, size: int) -> Scenarios:
     """Equally likely draws of a process, with drawn curves where it draws them."""
     if isinstance(process, ParameterPrior):
-        return Scenarios.equally_likely(np.ones((size, process.periods, process.lines)), process.sample_curves(rng, size))
+        return Scenarios.equally_likely(
+            np.ones((size, process.periods, process.lines)), process.sample_curves(rng, size)
+        )
     return Scenarios.equally_likely(process.sample(rng, size))
 
 
@@ -155,7 +161,10 @@ class LognormalAR1:
 
     def __post_init__(self) -> None:
         _check((np.abs(self._persistence) < 1).all(), "persistence lies between -1 and 1")
-        _check((np.isfinite(self._volatility) & (self._volatility >= 0)).all(), "volatility is a number that is not negative")
+        _check(
+            (np.isfinite(self._volatility) & (self._volatility >= 0)).all(),
+            "volatility is a number that is not negative",
+        )
 
     @property
     def _persistence(self) -> FloatArray:
@@ -215,11 +224,18 @@ class RegimeSwitching:
     def __post_init__(self) -> None:
         chain, level = np.asarray(self.transition), np.asarray(self.level)
         _check(chain.ndim == 2 and chain.shape[0] == chain.shape[1], "transition is a square matrix")
-        _check((chain >= 0).all() and np.allclose(chain.sum(axis=1), 1.0, atol=1e-9), "each row of transition sums to 1")
-        _check(len(level) == len(chain) and (level >= 0).all(), "level gives every regime a number that is not negative")
+        _check(
+            (chain >= 0).all() and np.allclose(chain.sum(axis=1), 1.0, atol=1e-9), "each row of transition sums to 1"
+        )
+        _check(
+            len(level) == len(chain) and (level >= 0).all(), "level gives every regime a number that is not negative"
+        )
         _check(self.volatility >= 0, "volatility is a number that is not negative")
         first = self.initial_distribution
-        _check(first.shape == (len(chain),) and (first >= -1e-12).all() and abs(first.sum() - 1) <= 1e-9, "initial sums to 1")
+        _check(
+            first.shape == (len(chain),) and (first >= -1e-12).all() and abs(first.sum() - 1) <= 1e-9,
+            "initial sums to 1",
+        )
 
     @property
     def stationary(self) -> FloatArray:
@@ -287,7 +303,10 @@ class Jumps:
 
     def __post_init__(self) -> None:
         _check(0 <= self.probability <= 1, "probability lies between 0 and 1")
-        _check(np.isfinite(self.log_mean) and self.log_volatility >= 0, "log_mean is finite and log_volatility not negative")
+        _check(
+            np.isfinite(self.log_mean) and self.log_volatility >= 0,
+            "log_mean is finite and log_volatility not negative",
+        )
 
     def sample(self, rng: np.random.Generator, size: int) -> FloatArray:
         """Draw multipliers, shape (size, T, n)."""

@@ -71,34 +71,26 @@ def largest_remainder(
 
 
 def _shares(total: float, weights: FloatArray, lower: FloatArray, upper: FloatArray) -> FloatArray:
-    """``clip(scale * weights, lower, upper)`` that sum to the total, found exactly at the breakpoints of the scale."""
-    weighted = weights > 0
-    most = upper[weighted].sum() + lower[~weighted].sum()
-    if total >= most:
-        if not weighted.all() and total > most:
-            rest = _shares(
-                total - float(upper[weighted].sum()),
-                np.ones(int((~weighted).sum())),
-                lower[~weighted],
-                upper[~weighted],
-            )
-            return np.asarray(np.where(weighted, upper, 0.0) + _spread(rest, ~weighted))
-        return np.where(weighted, upper, lower)
-    leave, arrive = lower[weighted] / weights[weighted], upper[weighted] / weights[weighted]
-    points = np.concatenate([leave, arrive])
-    order = np.argsort(points, kind="stable")
-    points, slopes = points[order], np.cumsum(np.concatenate([weights[weighted], -weights[weighted]])[order])
-    sums = lower.sum() + np.concatenate([[0.0], np.cumsum(slopes[:-1] * np.diff(points))])
-    segment = max(int(np.searchsorted(sums, total, side="right")) - 1, 0)
-    slope = slopes[segment]
-    scale = points[segment] + ((total - sums[segment]) / slope if slope > 0 else 0.0)
-    return np.asarray(np.clip(scale * weights, lower, upper))
+    """``clip(scale * weights, lower, upper)`` that sum to the total.
 
-
-def _spread(values: FloatArray, where: np.typing.NDArray[np.bool_]) -> FloatArray:
-    spread = np.zeros(len(where))
-    spread[where] = values
-    return spread
+    Each round finds the scale for those still free. If that leaves more beyond caps than below floors the true scale is
+    larger, so what is beyond its cap stays there; else what is below its floor does.
+    """
+    shares, free = np.zeros(len(weights)), np.arange(len(weights))
+    while len(free):
+        weight, least, most = weights[free], lower[free], upper[free]
+        whole = weight.sum()
+        trial = total * (weight / whole) if whole > 0 else np.full(len(free), total / len(free))
+        over, under = np.maximum(trial - most, 0.0), np.maximum(least - trial, 0.0)
+        if not over.any() and not under.any():
+            shares[free] = trial
+            break
+        capped = over.sum() >= under.sum()
+        pinned = over > 0 if capped else under > 0
+        shares[free[pinned]] = (most if capped else least)[pinned]
+        total -= float((most if capped else least)[pinned].sum())
+        free = free[~pinned]
+    return shares
 
 
 def _capped_sum(values: IntArray) -> int:

@@ -54,7 +54,10 @@ class Columns:
         if self.labels is not None:
             return [self.labels[position] for position in positions.tolist()]
         names = {"period": facts.periods, "line": facts.lines.id}
-        axes = [names.get(axis) or [str(number) for number in range(size)] for axis, size in zip(self.index, self.shape, strict=True)]
+        axes = [
+            names.get(axis) or [str(number) for number in range(size)]
+            for axis, size in zip(self.index, self.shape, strict=True)
+        ]
         places = np.array(np.unravel_index(positions, self.shape)).T.tolist()
         keys = [tuple(axis[index] for axis, index in zip(axes, place, strict=True)) for place in places]
         return [key if len(key) > 1 else key[0] for key in keys]
@@ -167,9 +170,9 @@ class Selection:
         Returns:
             Matrix of shape (m, T*n) and constants of shape (m,).
         """
-        periods, lines = self.facts.shape
+        lines = self.facts.shape[1]
         entries = matrix.tocoo()
-        row, column = entries.coords
+        row, column = (np.asarray(axis, dtype=np.int64) for axis in entries.coords)
         inside = column >= lines
         shifted = self._matrix(row[inside], column[inside] - lines, entries.data[inside], matrix.shape[0])
         constant = np.bincount(
@@ -232,11 +235,18 @@ class Contribution:
         return frozenset(name for rows in (*self.rows, *self.definitions) for name in rows.terms)
 
 
+def silent(_row: int, _side: Side) -> str:
+    """Describes rows of definitions, which hold by construction, so there is nothing to say."""
+    return ""
+
+
 def shifted(matrix: sp.csr_array, periods: IntArray, shape: tuple[int, int]) -> sp.csr_array:
     """Rows over lines, each moved to one period: (m, n) to (m, T*n)."""
     entries = matrix.tocoo()
     row, column = entries.coords
-    return sp.csr_array((entries.data, (row, column + periods[row] * shape[1])), shape=(matrix.shape[0], shape[0] * shape[1]))
+    return sp.csr_array(
+        (entries.data, (row, column + periods[row] * shape[1])), shape=(matrix.shape[0], shape[0] * shape[1])
+    )
 
 
 def used(rows: Sequence[Rows], block: str, size: int) -> BoolArray:

@@ -28,10 +28,14 @@ class PlanSettings(BaseModel):
     spend_weight: float = Field(0.0, ge=0, description="0: benefit of a fixed budget; 1: net present value.")
     discount_rate: float = Field(0.0, gt=-1, description="Per period, as a fraction.")
     opening_cash: float | None = Field(
-        None, ge=0, description="Cash before the first period: makes the plan keep a working-capital account. Major units."
+        None,
+        ge=0,
+        description="Cash before the first period: makes the plan keep a working-capital account. Major units.",
     )
     reserve: Amount | dict[str, Amount] = Field(0.0, description="Cash left at the end of each period. Major units.")
-    carry_over: float = Field(0.0, ge=0, le=1, description="Fraction of unspent appropriation that survives a period's end.")
+    carry_over: float = Field(
+        0.0, ge=0, le=1, description="Fraction of unspent appropriation that survives a period's end."
+    )
     cash_rate: float = Field(0.0, ge=0, description="Interest on cash per period, as a fraction.")
     units: str = Field("units.csv", description="Table of units: .csv, .xlsx or .parquet.")
     lines: str = Field("lines.csv", description="Table of lines: .csv, .xlsx or .parquet.")
@@ -40,11 +44,17 @@ class PlanSettings(BaseModel):
     risk: str | None = Field(None, description="Measure of risk to be averse to: cvar:LEVEL or worst.")
     aversion: float = Field(0.0, ge=0, description="Weight of the risk measure in the objective.")
     growth: float | None = Field(
-        None, gt=-1, description="Incremental method: growth over last year per period, a fraction; null spends the budget."
+        None,
+        gt=-1,
+        description="Incremental method: growth over last year per period, a fraction; null spends the budget.",
     )
     cut: Literal["priority", "pro_rata", "value"] = Field("priority", description="Bottom-up method: how asks are cut.")
-    target_weight: float | None = Field(None, ge=0, description="Hybrid method: value lost per unit of money above a target.")
-    ask_weight: float | None = Field(None, ge=0, description="Hybrid method: value lost per unit asked for and not given.")
+    target_weight: float | None = Field(
+        None, ge=0, description="Hybrid method: value lost per unit of money above a target."
+    )
+    ask_weight: float | None = Field(
+        None, ge=0, description="Hybrid method: value lost per unit asked for and not given."
+    )
 
     @field_validator("periods", mode="before")
     @classmethod
@@ -74,7 +84,11 @@ def complaints(error: ValidationError, known: Mapping[str, Any]) -> list[tuple[s
     """
     said = []
     for each in error.errors():
-        path = [str(part) for part in each["loc"] if not str(part).startswith(("function-", "dict[", "constrained", "nullable"))]
+        path = [
+            str(part)
+            for part in each["loc"]
+            if not str(part).startswith(("function-", "dict[", "constrained", "nullable"))
+        ]
         key = ".".join(part for part in path if part not in ("float", "str", "int")) or "(all)"
         said.append((key, _sentence(each, key, known)))
     return list(dict.fromkeys(said))
@@ -88,7 +102,12 @@ def _sentence(each: Any, key: str, known: Mapping[str, Any]) -> str:
         return f"the key {key!r} is missing"
     if kind in ("greater_than_equal", "greater_than", "less_than_equal", "less_than"):
         limit = next(iter(limits.values()))
-        words = {"greater_than_equal": "at least", "greater_than": "above", "less_than_equal": "at most", "less_than": "below"}
+        words = {
+            "greater_than_equal": "at least",
+            "greater_than": "above",
+            "less_than_equal": "at most",
+            "less_than": "below",
+        }
         return f"{given!r} must be {words[kind]} {limit:g}"
     if kind == "finite_number":
         return f"{given!r} is not an amount; use null where there is no limit"

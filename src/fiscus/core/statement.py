@@ -13,7 +13,18 @@ import scipy.sparse as sp
 
 from fiscus.core.arrays import BoolArray, FloatArray
 from fiscus.core.facts import Facts
-from fiscus.core.rows import Columns, Contribution, Point, Rows, Selection, Side, shifted, standard_columns, used
+from fiscus.core.rows import (
+    Columns,
+    Contribution,
+    Point,
+    Rows,
+    Selection,
+    Side,
+    shifted,
+    silent,
+    standard_columns,
+    used,
+)
 from fiscus.core.rules.base import Rule, amount, unbounded
 from fiscus.errors import InvalidRule
 
@@ -102,7 +113,9 @@ def unit_rows(facts: Facts) -> list[Rows]:
     labels = [(f"unit {ids[u]}", periods[t]) for t, u in zip(where.tolist(), units.tolist(), strict=True)]
 
     def describe(row: int, side: Side) -> str:
-        limit = f"exceeds its cap of {amount(cap[row])}" if side == "above" else f"misses its floor of {amount(floor[row])}"
+        limit = (
+            f"exceeds its cap of {amount(cap[row])}" if side == "above" else f"misses its floor of {amount(floor[row])}"
+        )
         return f"{names[units[row]]} in {periods[where[row]]} {limit}"
 
     total = shifted(facts.membership[units], where, facts.shape)
@@ -119,11 +132,17 @@ def indicator_rows(facts: Facts, indicated: BoolArray) -> list[Rows]:
         raise InvalidRule(f"line {line!r} is all-or-nothing (lumpy) and so needs a cap")
     if (indicated & ~lumpy & ~np.isfinite(facts.reach)).any():
         line = lines.id[int(np.nonzero(indicated & ~lumpy & ~np.isfinite(facts.reach))[1][0])]
-        raise InvalidRule(f"line {line!r} has a minimum ticket or a yes-or-no rule and so needs a cap or a budget above it")
-    all_or_nothing = _indicator(facts, "lumpy", indicated & lumpy, lines.cap, "is neither zero nor its cap, off", equal=True)
+        raise InvalidRule(
+            f"line {line!r} has a minimum ticket or a yes-or-no rule and so needs a cap or a budget above it"
+        )
+    all_or_nothing = _indicator(
+        facts, "lumpy", indicated & lumpy, lines.cap, "is neither zero nor its cap, off", equal=True
+    )
     ceiling = _indicator(facts, "funded", indicated & ~lumpy, facts.reach, "exceeds what it can get", equal=False)
     least = np.broadcast_to(np.maximum(lines.min_ticket, facts.minor_unit), facts.shape)
-    ticket = _indicator(facts, "min_ticket", indicated & ~lumpy, least, "is funded below its minimum ticket", equal=False)
+    ticket = _indicator(
+        facts, "min_ticket", indicated & ~lumpy, least, "is funded below its minimum ticket", equal=False
+    )
     blocks = [all_or_nothing, ceiling]
     # At least the ticket: the same columns, bounded from the other side.
     blocks.append(Rows(ticket.kind, ticket.labels, ticket.terms, ticket.upper, -ticket.lower, ticket.describe))
@@ -160,11 +179,6 @@ def definition_rows(facts: Facts) -> list[Rows]:
     return definitions
 
 
-def _silent(_row: int, _side: Side) -> str:
-    """Definitions hold by construction, so there is nothing to say."""
-    return ""
-
-
 def _movement(facts: Facts) -> list[Rows]:
     """``moved >= x[t] - x[t-1]`` and ``moved >= x[t-1] - x[t]``."""
     periods, lines = facts.shape
@@ -178,7 +192,7 @@ def _movement(facts: Facts) -> list[Rows]:
         labels = [(kind, facts.periods[t], line) for t in range(skip, periods) for line in facts.lines.id]
         terms = {"moved": now, "spend": sp.csr_array(-sign * step)}
         lower = -sign * constant
-        rows = Rows(kind, labels, terms, lower, unbounded(len(labels)), _silent, index=("rule", "period", "line"))
+        rows = Rows(kind, labels, terms, lower, unbounded(len(labels)), silent, index=("rule", "period", "line"))
         blocks.append(rows)
     return blocks
 
@@ -195,7 +209,7 @@ def _stock(facts: Facts) -> Rows:
     start[:lines] = facts.lines.retention * facts.lines.initial_stock
     labels = [("stock", period, line) for period in facts.periods for line in facts.lines.id]
     terms = {"stock": stock, "spend": sp.csr_array(-now)}
-    return Rows("stock", labels, terms, start, start, _silent, index=("rule", "period", "line"))
+    return Rows("stock", labels, terms, start, start, silent, index=("rule", "period", "line"))
 
 
 def _cash(facts: Facts) -> list[Rows]:
@@ -217,7 +231,7 @@ def _cash(facts: Facts) -> list[Rows]:
     within = {"drawn": eye, "spend": sp.csr_array(-total)}
 
     def rows(kind: str, terms: dict[str, sp.csr_array], lower: FloatArray, upper: FloatArray) -> Rows:
-        return Rows(kind, [(kind, period) for period in facts.periods], terms, lower, upper, _silent)
+        return Rows(kind, [(kind, period) for period in facts.periods], terms, lower, upper, silent)
 
     return [
         rows("appropriation", left, facts.budget, facts.budget),

@@ -35,7 +35,11 @@ def tree_faults(ids: Sequence[str], parents: Sequence[str]) -> list[tuple[int, s
     if not roots and ids:
         faults.append((0, "parent", "no unit has an empty parent; exactly one unit must be the root"))
     faults.extend(
-        (position, "parent", f"unit {ids[position]!r} is a second root (the first is {ids[roots[0]]!r}); name its parent")
+        (
+            position,
+            "parent",
+            f"unit {ids[position]!r} is a second root (the first is {ids[roots[0]]!r}); name its parent",
+        )
         for position in roots[1:]
     )
     known = [not parent or parent in first for parent in parents]
@@ -46,7 +50,11 @@ def tree_faults(ids: Sequence[str], parents: Sequence[str]) -> list[tuple[int, s
     )
     parent_of = {unit: parents[position] for unit, position in first.items()}
     faults.extend(
-        (first[cycle[0]], "parent", f"units form a cycle: {' > '.join([*cycle, cycle[0]])}; one must name another parent")
+        (
+            first[cycle[0]],
+            "parent",
+            f"units form a cycle: {' > '.join([*cycle, cycle[0]])}; one must name another parent",
+        )
         for cycle in _cycles(parent_of)
     )
     return sorted(faults)
@@ -92,7 +100,9 @@ class Tree:
         """
         faults = tree_faults(ids, parents)
         if not ids or faults:
-            raise InvalidTree("; ".join(sentence for _, _, sentence in faults) or "there are no units; give at least a root")
+            raise InvalidTree(
+                "; ".join(sentence for _, _, sentence in faults) or "there are no units; give at least a root"
+            )
         position = {unit: index for index, unit in enumerate(ids)}
         parent = [position[unit] if unit else -1 for unit in parents]
         return cls(tuple(ids), tuple(names) if names is not None else tuple(ids), frozen(parent, np.int64))

@@ -88,7 +88,7 @@ def run_main_job(out: Path) -> MainJob:
     problem, findings = read_plan(folder)
     if problem is None:
         raise InvalidPlan(findings)
-    results = {method: solve(problem, method=method) for method in METHODS}
+    results: dict[str, Result] = {method: solve(problem, method=method) for method in METHODS}
     adopted = read_outcome(folder / "adopted.csv")
     standings = compare(problem, results, adopted)
     for method, result in results.items():
@@ -121,14 +121,21 @@ def compare(problem: Problem, results: Mapping[str, Result], adopted: Mapping[st
     envelope = float(problem.budget.sum())
 
     def agreements(amounts: FloatArray, beside: float = 0.0) -> dict[str, float]:
-        apart = {ADOPTED: float(np.abs(amounts - decided).sum()) + (0.0 if beside else sum(abs(each) for each in unasked)), LAST_YEAR: float(np.abs(amounts - prior).sum())}
+        apart = {
+            ADOPTED: float(np.abs(amounts - decided).sum()) + (0.0 if beside else sum(abs(each) for each in unasked)),
+            LAST_YEAR: float(np.abs(amounts - prior).sum()),
+        }
         return {name: 1.0 - size / (2.0 * envelope) for name, size in apart.items()}
 
     rows = []
     for method, result in results.items():
         amounts = result.apportionment.amounts
         share = result.value / bound
-        rows.append(Standing(method.replace("_", "-"), result.value, float(amounts.sum()), share, agreements(amounts.sum(axis=0))))
+        rows.append(
+            Standing(
+                method.replace("_", "-"), result.value, float(amounts.sum()), share, agreements(amounts.sum(axis=0))
+            )
+        )
     references = (("pro rata", pro_rata(problem)[0], 0.0), (LAST_YEAR, prior, 0.0), (ADOPTED, decided, outside))
     for name, amounts, beside in references:
         inside = np.minimum(amounts, problem.lines.cap[0])
@@ -136,8 +143,12 @@ def compare(problem: Problem, results: Mapping[str, Result], adopted: Mapping[st
         notes = [f"breaks {len(broken)} rule row{'s' if len(broken) > 1 else ''} of the plan"] if broken else []
         if beside:
             given, back = sum(each for each in unasked if each > 0), -sum(each for each in unasked if each < 0)
-            notes.append(f"{given:,.0f} went to projects that had not asked and {back:,.0f} came back from others; this plan values neither")
+            notes.append(
+                f"{given:,.0f} went to projects that had not asked and {back:,.0f} came back from others; this plan values neither"
+            )
         value = objective(problem, inside[None, :])
         note = "; ".join(notes)
-        rows.append(Standing(name, value, float(amounts.sum()) + beside, value / bound, agreements(amounts, beside), note))
+        rows.append(
+            Standing(name, value, float(amounts.sum()) + beside, value / bound, agreements(amounts, beside), note)
+        )
     return rows

@@ -32,7 +32,9 @@ def read_plan(path: str | Path) -> tuple[Problem | None, list[Finding]]:
         The problem, None where any finding is an error; and every finding, with file, row and column.
     """
     given = Path(path)
-    return _PlanReader(given.parent if given.suffix in (".yaml", ".yml") and not given.is_dir() else given, given).read()
+    return _PlanReader(
+        given.parent if given.suffix in (".yaml", ".yml") and not given.is_dir() else given, given
+    ).read()
 
 
 @dataclass
@@ -108,7 +110,12 @@ class _PlanReader:
             self._error(PLAN, None, key, f"{path.name} must be a .csv, .xlsx or .parquet file")
             return None
         if path.stat().st_size > LARGEST_FILE:
-            self._error(path.name, None, None, f"the file is larger than {LARGEST_FILE // 2**20} MiB; use from_frames for data of that size")
+            self._error(
+                path.name,
+                None,
+                None,
+                f"the file is larger than {LARGEST_FILE // 2**20} MiB; use from_frames for data of that size",
+            )
             return None
         return readers[path.suffix.lower()](path)
 
@@ -158,7 +165,9 @@ class _PlanReader:
         for number, cells in rows[1:]:
             extra = [cell for cell in cells[len(header) :] if cell not in (None, "")]
             if extra:
-                sentence = f"the row has {len(cells)} cells for {len(header)} columns; put text with commas in quotation marks"
+                sentence = (
+                    f"the row has {len(cells)} cells for {len(header)} columns; put text with commas in quotation marks"
+                )
                 self._error(name, number, None, sentence)
             good.append((number, [*cells[: len(header)], *[None] * (len(header) - len(cells))]))
         columns = {column: [cells[index] for _, cells in good] for index, column in enumerate(header) if column}
@@ -217,7 +226,12 @@ class _PlanReader:
             self._error(name, row, None, f"this is not YAML: {error.problem or error.context or 'it cannot be read'}")
         except (yaml.YAMLError, ValueError, RecursionError, OverflowError, TypeError, KeyError) as error:
             # PyYAML lets some errors of the values it builds (dates, sexagesimals, unhashable keys) through as they are.
-            self._error(name, None, None, f"this is not YAML: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
+            self._error(
+                name,
+                None,
+                None,
+                f"this is not YAML: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
+            )
         return None
 
     def _text(self, path: Path, name: str) -> str | None:
@@ -235,7 +249,12 @@ class _PlanReader:
             return None
         if "\0" in text:
             row = text[: text.index("\0")].count("\n") + 1
-            self._error(name, row, None, "the file holds a NUL character; it is not text, or was saved as UTF-16; save it as UTF-8")
+            self._error(
+                name,
+                row,
+                None,
+                "the file holds a NUL character; it is not text, or was saved as UTF-16; save it as UTF-8",
+            )
             return None
         return text
 

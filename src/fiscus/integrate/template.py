@@ -53,14 +53,20 @@ def write_plan(directory: Path, name: str = TEMPLATE) -> list[Path]:
 def field_help() -> str:
     """Every key and column with its unit, default and meaning, as Markdown."""
     parts = ["# Fields\n", "Columns that are not listed are kept as tags. An empty cell means the default.\n"]
-    for title, columns in (("units.csv", UNIT_COLUMNS), ("lines.csv", LINE_COLUMNS), ("scenarios.csv", SCENARIO_COLUMNS)):
+    for title, columns in (
+        ("units.csv", UNIT_COLUMNS),
+        ("lines.csv", LINE_COLUMNS),
+        ("scenarios.csv", SCENARIO_COLUMNS),
+    ):
         parts.append(f"\n## {title}\n\n| column | meaning | unit | default |\n|---|---|---|---|\n")
         parts += [_column_row(name, column) for name, column in columns.items()]
     parts.append("\n## plan.yaml\n\n| key | meaning | default |\n|---|---|---|\n")
     for name, info in PlanSettings.model_fields.items():
         default = "" if info.default is None else f"`{_plain(info.default)}`"
         parts.append(f"| `{name}` | {info.description} | {default} |\n")
-    parts.append("\n## rules.yaml\n\nEvery rule has `id`, `kind`, `text`, `owner`, `hard`, `penalty`, `mandatory` and `periods`, and keys of its kind.\n")
+    parts.append(
+        "\n## rules.yaml\n\nEvery rule has `id`, `kind`, `text`, `owner`, `hard`, `penalty`, `mandatory` and `periods`, and keys of its kind.\n"
+    )
     common = {"id", "text", "owner", "hard", "penalty", "mandatory", "periods"}
     for kind, rule in sorted(kinds().items()):
         lead = (rule.__doc__ or "").strip().splitlines()[0]
@@ -70,7 +76,9 @@ def field_help() -> str:
 
 
 def _column_row(name: str, column: Column) -> str:
-    default = "required" if column.default is None else "none" if column.default == "none" else f"`{_plain(column.default)}`"
+    default = (
+        "required" if column.default is None else "none" if column.default == "none" else f"`{_plain(column.default)}`"
+    )
     if column.default == "":
         default = "empty"
     choices = f" One of {', '.join(column.choices)}." if column.choices else ""

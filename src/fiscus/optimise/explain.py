@@ -82,7 +82,9 @@ def explain_line(result: Result, line: str) -> str:
         raise InvalidInput(f"no line is called {line!r}")
     index = problem.line_position[line]
     binding = binding_of(result)
-    return "\n".join(_paragraph(result, period, index, why(result, period, index, binding)) for period in range(problem.shape[0]))
+    return "\n".join(
+        _paragraph(result, period, index, why(result, period, index, binding)) for period in range(problem.shape[0])
+    )
 
 
 def _paragraph(result: Result, period: int, line: int, reason: Why) -> str:
@@ -91,7 +93,9 @@ def _paragraph(result: Result, period: int, line: int, reason: Why) -> str:
     given = format_amount(int(result.minor_units[period, line]), problem.currency)
     ask, prior = float(problem.lines.ask[period, line]), float(problem.lines.prior[line])
     asked = f" of the {ask:,.0f} it asks for" if math.isfinite(ask) and ask > 0 else ""
-    parts = [f"{problem.lines.name[line]} ({problem.lines.id[line]}) gets {code} {given}{asked} in {problem.periods[period]}; last year it had {prior:,.0f}."]
+    parts = [
+        f"{problem.lines.name[line]} ({problem.lines.id[line]}) gets {code} {given}{asked} in {problem.periods[period]}; last year it had {prior:,.0f}."
+    ]
     price = sum(coefficient * (each.price or 0.0) for each, coefficient in reason.rules)
     parts.append(_place_sentence(reason, price))
     named = [_rule_name(problem, each) for each, coefficient in reason.rules if each.price or not coefficient]
@@ -113,12 +117,24 @@ def _place_sentence(reason: Why, price: float) -> str:
     return f"It stops where one more unit brings {worth}, which is what money is worth elsewhere ({price:.4g})."
 
 
+def rule_text(problem: Problem, rule: str) -> str:
+    """What people call a rule: its own text, or the limit of the table it comes from."""
+    text = next((str(each) for each in problem.rules if each.id == rule), "")
+    if text:
+        return text.rstrip(".")
+    kind, _, name = rule.partition(" ")
+    if kind == "unit" and name in problem.tree.position:
+        return f"Limit of {problem.tree.names[problem.tree.position[name]]}"
+    return "Budget" if rule == "budget" else rule
+
+
 def _rule_name(problem: Problem, binding: Binding) -> str:
-    text = next((str(rule) for rule in problem.rules if rule.id == binding.rule), binding.rule)
-    return f"{text} ({', '.join(binding.row[1:])})"
+    return f"{rule_text(problem, binding.rule)} ({', '.join(binding.row[1:])})"
 
 
-def largest_changes(result: Result, reference: dict[str, float] | None = None, count: int = 10) -> list[tuple[str, float, float, str]]:
+def largest_changes(
+    result: Result, reference: dict[str, float] | None = None, count: int = 10
+) -> list[tuple[str, float, float, str]]:
     """The lines whose total differs most from a reference (last year when not given), each with its explanation.
 
     Returns:
@@ -129,6 +145,12 @@ def largest_changes(result: Result, reference: dict[str, float] | None = None, c
     """
     lines = result.problem.lines
     amounts = result.apportionment.amounts.sum(axis=0)
-    before = lines.prior * result.problem.shape[0] if reference is None else np.array([reference.get(line, 0.0) for line in lines.id])
+    before = (
+        lines.prior * result.problem.shape[0]
+        if reference is None
+        else np.array([reference.get(line, 0.0) for line in lines.id])
+    )
     order = np.argsort(-np.abs(amounts - before), kind="stable")[:count]
-    return [(lines.id[i], float(amounts[i]), float(before[i]), explain_line(result, lines.id[i])) for i in order.tolist()]
+    return [
+        (lines.id[i], float(amounts[i]), float(before[i]), explain_line(result, lines.id[i])) for i in order.tolist()
+    ]

@@ -65,7 +65,7 @@ class _Scaling:
 
 def version() -> str:
     """HiGHS's version."""
-    return str(highspy.Highs().version())
+    return str(_instance().version())
 
 
 def run(
@@ -124,8 +124,12 @@ def _power_of_two(size: float) -> float:
     return float(2.0 ** np.round(np.log2(size))) if size > 0 else 1.0
 
 
+def _instance() -> highspy.Highs:
+    return highspy.Highs()  # type: ignore[no-untyped-call]
+
+
 def _solver(gap: float, time_limit: float | None, seed: int) -> highspy.Highs:
-    solver = highspy.Highs()
+    solver = _instance()
     options = {
         "output_flag": False,
         "threads": 1,
@@ -191,7 +195,15 @@ def _outcome(solver: highspy.Highs, arrays: Arrays, scaling: _Scaling, seconds: 
         return Outcome(word, solution, np.inf, None, None, seconds, message)
     column_dual = np.asarray(answer.col_dual) * scaling.objective / scaling.column
     row_dual = np.asarray(answer.row_dual) * scaling.objective / scaling.row
-    return Outcome(word, solution, float(info.objective_function_value) * scaling.objective, row_dual, column_dual, seconds, message)
+    return Outcome(
+        word,
+        solution,
+        float(info.objective_function_value) * scaling.objective,
+        row_dual,
+        column_dual,
+        seconds,
+        message,
+    )
 
 
 def _empty(arrays: Arrays, seconds: float, message: str) -> Outcome:

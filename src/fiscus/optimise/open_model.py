@@ -58,9 +58,11 @@ def solve_open(
     outcome = polished(arrays, limits)
     timings = {"solver": outcome.seconds, "total": time.perf_counter() - began}
     if outcome.solution is None:
-        return _nothing(problem, outcome.status, f"The extended model is {outcome.status} ({outcome.message}).", timings)
+        return _nothing(
+            problem, outcome.status, f"The extended model is {outcome.status} ({outcome.message}).", timings
+        )
     load(variables, outcome.solution)
-    constant = _objective_constant(model, arrays.cost @ outcome.solution)
+    constant = _objective_constant(model, float(arrays.cost @ outcome.solution))
     return _result(problem, read_spend(problem, model), outcome.bound + constant, gap, "pyomo, extended", timings)
 
 
@@ -68,7 +70,7 @@ def _objective_constant(model: ConcreteModel, linear: float) -> float:
     """What the objective adds to its linear part, read off at the loaded solution."""
     from fiscus.optimise.pyomo_model import objective_value
 
-    return objective_value(model) - float(linear)
+    return objective_value(model) - linear
 
 
 def _result(

@@ -181,13 +181,13 @@ def _polyhedral(facts: Facts) -> Pieces:
                 segments.append((len(run_line) - 1, width, slope))
             # After a jump the next segment belongs to the run that the jump opened.
             previous = np.inf if vertical else slope
-    run, width, slope = np.array(segments, dtype=np.float64).reshape(-1, 3).T
+    table = np.array(segments, dtype=np.float64).reshape(-1, 3)
     runs, periods, lines = np.array(run_line, dtype=np.int64), *facts.shape
     shift = np.repeat(np.arange(periods), len(runs))
     return Pieces(
-        segment_run=(np.arange(periods)[:, None] * len(runs) + run.astype(np.int64)).ravel(),
-        width=np.tile(width, periods),
-        slope=np.tile(slope, periods),
+        segment_run=(np.arange(periods)[:, None] * len(runs) + table[:, 0].astype(np.int64)).ravel(),
+        width=np.tile(table[:, 1], periods),
+        slope=np.tile(table[:, 2], periods),
         run_cell=shift * lines + np.tile(runs, periods),
         jump=np.tile(np.array(jumps, dtype=np.float64), periods),
         first=np.zeros(periods * len(runs), dtype=bool),
@@ -232,7 +232,8 @@ def _tangents(cell: IntArray, stock: FloatArray, value: FloatArray, slope: Float
         return Pieces(cell, stock, stock, cell, stock, np.zeros(0, dtype=bool))
     # Tangents of equal slope meet nowhere; keep the first of them.
     steeper = np.r_[True, (np.diff(cell) > 0) | (slope[:-1] - slope[1:] > 1e-13 * np.maximum(1e-300, slope[:-1]))]
-    cell, stock, value, slope, bend = (array[steeper] for array in (cell, stock, value, slope, bend))
+    cell, stock, bend = cell[steeper], stock[steeper], bend[steeper]
+    value, slope = value[steeper], slope[steeper]
     starts = np.r_[True, np.diff(cell) > 0]
     base = value - slope * stock
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -22,8 +22,9 @@ from fiscus.core.curves import SymbolicMath
 from fiscus.core.facts import Facts
 from fiscus.core.problem import Problem
 from fiscus.errors import InvalidInput
-from fiscus.optimise.form import Block, Form, form
+from fiscus.optimise.form import form
 from fiscus.optimise.highs import Arrays
+from fiscus.optimise.layout import Block, Form
 
 _MATH = SymbolicMath(pyo.exp, pyo.log)
 
@@ -73,7 +74,9 @@ def through_pyomo(model: Form) -> Compiled:
         number |= {id(component[label]): start + row for row, label in enumerate(rows.labels) if label in component}
     position = {id(variable): index for index, variable in enumerate(variables)}
     missing = [handle for handle in handles if id(handle) not in position]
-    if missing:  # A column that no row and no price touches, such as a line worth nothing: it stays where its bounds put it.
+    if (
+        missing
+    ):  # A column that no row and no price touches, such as a line worth nothing: it stays where its bounds put it.
         arrays = _with_free(arrays, missing)
         position |= {id(handle): len(variables) + index for index, handle in enumerate(missing)}
     return Compiled(

@@ -7,13 +7,12 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse as sp
 
-from fiscus.core.arrays import FloatArray
 from fiscus.core.facts import Facts
 from fiscus.core.problem import Problem
 from fiscus.core.rules.base import amount
 from fiscus.optimise import highs
-from fiscus.optimise.form import Form
 from fiscus.optimise.highs import Arrays
+from fiscus.optimise.layout import Form
 
 SECONDS = 20.0
 
@@ -35,7 +34,9 @@ def infeasible_reasons(problem: Problem, model: Form) -> tuple[str, ...]:
         if size <= 1e-6:
             break
         rule, what, unit = names[position]
-        sentences.append(f"{what} cannot be kept with the other rules; it would have to give {amount(size)} {unit} ({rule}).")
+        sentences.append(
+            f"{what} cannot be kept with the other rules; it would have to give {amount(size)} {unit} ({rule})."
+        )
     return ("No allocation keeps every rule.", *dict.fromkeys(sentences))
 
 
@@ -51,7 +52,10 @@ def _elastic(problem: Problem, model: Form) -> tuple[Arrays, list[tuple[str, str
         for row in range(len(rows)):
             size = max(1.0, *(abs(bound) for bound in (rows.lower[row], rows.upper[row]) if np.isfinite(bound)))
             what = " ".join(rows.labels[row][1:])
-            text = next((str(rule) for rule in problem.rules if rule.id == rows.labels[row][0]), f"The limit of {rows.labels[row][0]}")
+            text = next(
+                (str(rule) for rule in problem.rules if rule.id == rows.labels[row][0]),
+                f"The limit of {rows.labels[row][0]}",
+            )
             for bound, sign in ((rows.lower[row], 1.0), (rows.upper[row], -1.0)):
                 if np.isfinite(bound):
                     entries.append((start + row, sign, size))
@@ -63,17 +67,20 @@ def _elastic(problem: Problem, model: Form) -> tuple[Arrays, list[tuple[str, str
         period, line = problem.periods[position // lines], problem.lines.id[position % lines]
         names.append((f"line {line}", f"The floor of {line} in {period}", code))
     slacks = len(entries) + len(floor)
-    row, sign, size = (np.array(each) for each in zip(*entries, strict=True)) if entries else (np.zeros(0),) * 3
-    soft = sp.csr_array((sign, (row.astype(int), np.arange(len(entries)))), shape=(model.matrix.shape[0], slacks))
+    table = np.array(entries, dtype=np.float64).reshape(-1, 3)
+    where = (table[:, 0].astype(np.int64), np.arange(len(entries)))
+    soft = sp.csr_array((table[:, 1], where), shape=(model.matrix.shape[0], slacks))
     pick = sp.csr_array(
         (np.ones(len(floor)), (np.arange(len(floor)), spend.offset + floor)), shape=(len(floor), model.matrix.shape[1])
     )
-    give = sp.csr_array((np.ones(len(floor)), (np.arange(len(floor)), len(entries) + np.arange(len(floor)))), shape=(len(floor), slacks))
+    give = sp.csr_array(
+        (np.ones(len(floor)), (np.arange(len(floor)), len(entries) + np.arange(len(floor)))), shape=(len(floor), slacks)
+    )
     matrix = sp.csr_array(sp.vstack([sp.hstack([model.matrix, soft]), sp.hstack([pick, give])]))
     lower = model.lower.copy()
     floors = lower[spend.offset + floor].copy()
     lower[spend.offset + floor] = 0.0
-    weight = 1.0 / np.concatenate([size, np.maximum(1.0, floors)])
+    weight = 1.0 / np.concatenate([table[:, 2], np.maximum(1.0, floors)])
     zero, inf = np.zeros(slacks), np.full(slacks, np.inf)
     arrays = Arrays(
         cost=np.concatenate([np.zeros(model.matrix.shape[1]), -weight]),
@@ -89,7 +96,7 @@ def _elastic(problem: Problem, model: Form) -> tuple[Arrays, list[tuple[str, str
 
 def unbounded_reasons(problem: Facts) -> tuple[str, ...]:
     """Sentences naming the lines that nothing bounds."""
-    endless: FloatArray = ~np.isfinite(problem.reach).all(axis=0)
+    endless = ~np.isfinite(problem.reach).all(axis=0)
     named = [problem.lines.id[line] for line in np.flatnonzero(endless)]
     if not named:
         return ("Value can grow without end; give the lines caps or the plan a budget.",)

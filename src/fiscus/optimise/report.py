@@ -12,11 +12,11 @@ import jinja2
 import numpy as np
 
 from fiscus.core.arrays import FloatArray
-from fiscus.core.money import format_amount, short
-from fiscus.optimise.explain import largest_changes
+from fiscus.core.money import compact, format_amount, short
+from fiscus.optimise.explain import largest_changes, rule_text
 from fiscus.optimise.result import Result
 
-WIDTH, ROW = 1040, 26
+WIDTH, ROW = 1040, 34
 MOST_BINDING = 14
 
 
@@ -67,7 +67,10 @@ def report(result: Result, context: Context | None = None) -> str:
 @cache
 def _template() -> jinja2.Template:
     source = files("fiscus.optimise").joinpath("templates/report.html.j2").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["compact"] = compact
     return environment.from_string(source)
 
 
@@ -88,14 +91,19 @@ def _facts(result: Result, context: Context) -> dict[str, Any]:
     asked = np.where(np.isfinite(problem.lines.ask), problem.lines.ask, 0.0)
     priced = [each for each in result.binding if each.price is not None and abs(each.price) > 1e-12]
     money = [each for each in priced if each.rule == "budget"]
-    texts = {rule.id: str(rule) for rule in problem.rules}
     shown |= {
         "tiles": _tiles(result, amounts, asked),
         "icicle": _icicle(result, amounts.sum(axis=0), asked.sum(axis=0)),
         "bars": _bars(result, context, amounts.sum(axis=0), asked.sum(axis=0)),
         "budget_prices": [(each.row[-1], each.price) for each in money],
         "binding": [
-            {"text": texts.get(each.rule, each.rule), "rule": each.rule, "where": ", ".join(each.row[1:]), "bound": each.bound, "price": each.price}
+            {
+                "text": rule_text(problem, each.rule),
+                "rule": each.rule,
+                "where": ", ".join(each.row[1:]),
+                "bound": each.bound,
+                "price": each.price,
+            }
             for each in priced[:MOST_BINDING]
         ],
         "more_binding": max(0, len(priced) - MOST_BINDING),
@@ -114,10 +122,18 @@ def _tiles(result: Result, amounts: FloatArray, asked: FloatArray) -> list[tuple
     budget = float(problem.budget.sum())
     prices = [each.price for each in result.binding if each.rule == "budget" and each.price]
     tiles = [
-        ("Recommended", short(float(amounts.sum()), unit), f"of a budget of {short(budget, unit)}" if np.isfinite(budget) else "no budget limit"),
+        (
+            "Recommended",
+            short(float(amounts.sum()), unit),
+            f"of a budget of {short(budget, unit)}" if np.isfinite(budget) else "no budget limit",
+        ),
         ("Requested", short(float(asked.sum()), unit), f"{problem.shape[1]:,} lines"),
         ("Funded", f"{funded:,}", f"of {problem.shape[1]:,} lines"),
-        ("Value", f"{result.value:,.5g}", f"at most {result.bound:,.5g} is possible" if np.isfinite(result.bound) else "no bound is proven"),
+        (
+            "Value",
+            compact(result.value, 2),
+            f"at most {compact(result.bound, 2)} is possible" if np.isfinite(result.bound) else "no bound is proven",
+        ),
     ]
     if prices:
         tiles.append(("One more unit of budget", f"{max(prices):.3g}", "value it would add"))
@@ -173,7 +189,11 @@ def _bars(result: Result, context: Context, amounts: FloatArray, asked: FloatArr
     """Request, last year, recommendation and the reference of each unit below the root."""
     problem = result.problem
     level = problem.tree.levels[min(1, len(problem.tree.levels) - 1)]
-    series = [("Request", asked, "#d5dbe3"), ("Last year", problem.lines.prior * problem.shape[0], "#93a4b7"), ("Recommended", amounts, "#1f5c99")]
+    series = [
+        ("Request", asked, "#d5dbe3"),
+        ("Last year", problem.lines.prior * problem.shape[0], "#93a4b7"),
+        ("Recommended", amounts, "#1f5c99"),
+    ]
     if context.reference is not None:
         adopted = np.array([context.reference.get(line, 0.0) for line in problem.lines.id])
         series.append((context.reference_name, adopted, "#d08a2e"))
@@ -192,9 +212,18 @@ def _bars(result: Result, context: Context, amounts: FloatArray, asked: FloatArr
             }
             for index, (name, _, colour) in enumerate(series)
         ]  # fmt: skip
-        groups.append({"name": problem.tree.names[level[row]], "middle": top + len(series) * (thick + 1) / 2, "bars": bars})
+        groups.append(
+            {"name": problem.tree.names[level[row]], "middle": top + len(series) * (thick + 1) / 2, "bars": bars}
+        )
     height = len(groups) * (len(series) * (thick + 1) + 12)
-    return {"groups": groups, "height": height, "width": WIDTH, "left": left, "thick": thick, "legend": [(n, c) for n, _, c in series]}
+    return {
+        "groups": groups,
+        "height": height,
+        "width": WIDTH,
+        "left": left,
+        "thick": thick,
+        "legend": [(n, c) for n, _, c in series],
+    }
 
 
 def _rows(result: Result, amounts: FloatArray, asked: FloatArray) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from fiscus.core.apportion import Apportionment, apportion
 from fiscus.core.arrays import FloatArray, IntArray
+from fiscus.core.money import compact
 from fiscus.core.problem import Method, Problem
 from fiscus.core.rows import Label
 from fiscus.errors import NoAllocation
@@ -174,10 +175,10 @@ class Result:
         if self.solution is None:
             return f"{self.problem.name}: {self.status}. {' '.join(self.reasons)}"
         total = float(np.sum(self.solution))
-        proof = f"bound {self.bound:,.6g}, gap {self.gap:.2%}" if np.isfinite(self.bound) else "no bound"
+        proof = f"bound {compact(self.bound, 3)}, gap {self.gap:.2%}" if np.isfinite(self.bound) else "no bound"
         return (
             f"{self.problem.name}: {self.status} by {self.method} ({self.route}); "
-            f"{self.problem.currency.code} {total:,.2f} allocated, value {self.value:,.6g}, {proof}"
+            f"{self.problem.currency.code} {total:,.2f} allocated, value {compact(self.value, 3)}, {proof}"
         )
 
     def __repr__(self) -> str:

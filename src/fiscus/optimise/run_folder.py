@@ -22,7 +22,13 @@ def result_document(result: Result) -> dict[str, Any]:
     """What ``result.json`` holds; numbers that do not exist are null."""
     problem = result.problem
     binding = [
-        {"rule": each.rule, "row": list(each.row), "kind": each.kind, "bound": _number(each.bound), "price": _number(each.price)}
+        {
+            "rule": each.rule,
+            "row": list(each.row),
+            "kind": each.kind,
+            "bound": _number(each.bound),
+            "price": _number(each.price),
+        }
         for each in result.binding
     ]
     return {
@@ -127,7 +133,9 @@ def read(run: str | Path) -> SavedRun:
     try:
         document = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BrokenRun(f"{folder / 'result.json'} cannot be read ({error}); is this a folder that fiscus solve --out wrote?") from error
+        raise BrokenRun(
+            f"{folder / 'result.json'} cannot be read ({error}); is this a folder that fiscus solve --out wrote?"
+        ) from error
     if not isinstance(document, dict):
         raise BrokenRun(f"{folder / 'result.json'} does not hold a result")
     path = folder / "allocation.csv"
@@ -191,7 +199,8 @@ class Comparison:
             "second": {"path": str(self.second.path), "value": self.second.document.get("value")},
             "same_problem": self.first.document.get("digests") == self.second.document.get("digests"),
             "rows": [
-                {"period": row.period, "line": row.line, "first": str(row.first), "second": str(row.second)} for row in self.rows
+                {"period": row.period, "line": row.line, "first": str(row.first), "second": str(row.second)}
+                for row in self.rows
             ],
         }
 

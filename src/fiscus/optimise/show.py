@@ -60,7 +60,9 @@ def comparison_table(first: Result, second: Result) -> pd.DataFrame:
     keys = ["period", "line", "name"]
     left = first.table()[[*keys, "amount"]]
     right = second.table()[[*keys, "amount"]]
-    both = left.merge(right, on=keys, how="outer", suffixes=("_first", "_second")).fillna({"amount_first": 0.0, "amount_second": 0.0})
+    both = left.merge(right, on=keys, how="outer", suffixes=("_first", "_second")).fillna(
+        {"amount_first": 0.0, "amount_second": 0.0}
+    )
     both["difference"] = both["amount_second"] - both["amount_first"]
     order = both["difference"].abs().sort_values(ascending=False, kind="stable").index
     return both.loc[order].reset_index(drop=True)
@@ -72,7 +74,12 @@ def result_html(result: Result) -> str:
     if result.solution is None:
         return head
     table = result.table().sort_values("amount", ascending=False, kind="stable").head(20)
-    formats = {"prior": "{:,.2f}".format, "ask": "{:,.2f}".format, "amount": "{:,.2f}".format, "share_of_ask": "{:.0%}".format}
+    formats = {
+        "prior": "{:,.2f}".format,
+        "ask": "{:,.2f}".format,
+        "amount": "{:,.2f}".format,
+        "share_of_ask": "{:.0%}".format,
+    }
     body = table.to_html(index=False, formatters=formats, border=0, escape=True, na_rep="")
     rest = len(result.table()) - len(table)
     return head + body + (f"<p>and {rest} more</p>" if rest > 0 else "")

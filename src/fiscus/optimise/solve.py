@@ -19,8 +19,9 @@ from fiscus.core.problem import METHODS, Method, Problem
 from fiscus.core.rules import Risk
 from fiscus.errors import InvalidInput, InvalidRule
 from fiscus.optimise import highs
-from fiscus.optimise.form import Form, form
+from fiscus.optimise.form import form
 from fiscus.optimise.highs import Arrays, Outcome
+from fiscus.optimise.layout import Form
 from fiscus.optimise.pieces import Points, initial_points, refined
 from fiscus.optimise.reasons import infeasible_reasons, unbounded_reasons
 from fiscus.optimise.result import Binding, Result, Status
@@ -171,14 +172,14 @@ def _search(problem: Problem, run: Run, limits: Limits) -> Search:
         if search.outcome.status in ("infeasible", "unbounded") or search.outcome.solution is None:
             return search
         with _timed(search, "referee"):
-            stock, error = _judge(search, problem)
+            stock, errors = _judge(search, problem)
         if search.gap <= limits.gap or time.monotonic() > limits.deadline or not len(points):
             break
         allowed = 0.5 * limits.gap * max(abs(search.value), abs(search.bound))
-        more = refined(problem, points, stock, error, allowed)
+        more = refined(problem, points, stock, errors, allowed)
         if len(more) == len(points):
             # Small errors weigh more where risk is priced or limited: then every error counts.
-            more = refined(problem, points, stock, error, 0.0)
+            more = refined(problem, points, stock, errors, 0.0)
         if len(more) == len(points):
             break
         points = more
@@ -295,7 +296,7 @@ def _run_pyomo(model: Form, limits: Limits) -> Outcome:
         return outcome
     duals = outcome.row_dual
     if duals is not None:
-        duals = np.bincount(compiled.row, duals, minlength=model.matrix.shape[0])
+        duals = np.asarray(np.bincount(compiled.row, duals, minlength=model.matrix.shape[0]), dtype=np.float64)
     return replace(outcome, solution=outcome.solution[compiled.column], row_dual=duals, column_dual=None)
 
 
@@ -316,7 +317,11 @@ def polished(arrays: Arrays, limits: Limits) -> Outcome:
     if sharp.status != "optimal":
         return outcome
     return replace(
-        sharp, status=outcome.status, bound=outcome.bound, seconds=outcome.seconds + sharp.seconds, message=outcome.message
+        sharp,
+        status=outcome.status,
+        bound=outcome.bound,
+        seconds=outcome.seconds + sharp.seconds,
+        message=outcome.message,
     )
 
 

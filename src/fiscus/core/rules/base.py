@@ -52,7 +52,9 @@ class Rule(BaseModel):
             if name not in facts.periods
         ]
         if not self.hard and self.penalty is None:
-            faults.append(("penalty", "a soft rule (hard: false) needs a penalty: the value lost per unit it is missed by"))
+            faults.append(
+                ("penalty", "a soft rule (hard: false) needs a penalty: the value lost per unit it is missed by")
+            )
         if self.hard and self.penalty is not None:
             faults.append(("penalty", "a hard rule has no penalty; set hard: false or remove the penalty"))
         return faults
@@ -63,7 +65,9 @@ class Rule(BaseModel):
         Args:
             facts: Ones for which ``faults`` is empty.
         """
-        raise TypeError(f"rule kind {self.kind!r} states no rows")  # Every kind overrides this; Rule itself is abstract.
+        raise TypeError(
+            f"rule kind {self.kind!r} states no rows"
+        )  # Every kind overrides this; Rule itself is abstract.
 
     def positions(self, facts: Facts) -> IntArray:
         """Positions of the periods the rule speaks of; without the first where it needs last year's and that is ignored."""
@@ -96,7 +100,9 @@ def node_faults(facts: Facts, key: str, node: str | None) -> list[Fault]:
 def line_faults(facts: Facts, key: str, lines: Sequence[str] | None) -> list[Fault]:
     """A fault for each named line that does not exist or is named twice."""
     named = lines or ()
-    faults = [(key, f"no line is called {line!r} in the lines table") for line in named if line not in facts.line_position]
+    faults = [
+        (key, f"no line is called {line!r} in the lines table") for line in named if line not in facts.line_position
+    ]
     repeated = sorted({line for line in named if list(named).count(line) > 1})
     return faults + [(key, f"line {line!r} is named twice") for line in repeated]
 

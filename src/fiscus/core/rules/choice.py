@@ -24,7 +24,9 @@ class Requires(Rule):
 
     def faults(self, facts: Facts) -> list[Fault]:
         both = (self.line, self.needs)
-        faults = super().faults(facts) + line_faults(facts, "line", [self.line]) + line_faults(facts, "needs", [self.needs])
+        faults = (
+            super().faults(facts) + line_faults(facts, "line", [self.line]) + line_faults(facts, "needs", [self.needs])
+        )
         if self.line == self.needs:
             faults.append(("needs", f"line {self.line!r} cannot require itself"))
         return faults + bounded_faults(facts, "line", both)
@@ -41,7 +43,9 @@ class Requires(Rule):
             return f"{self.line} in {labels[row][1]} is funded without {self.needs}, which it requires,"
 
         none = unbounded(len(labels))
-        return Contribution((Rows(self.kind, labels, terms, -none, np.zeros(len(labels)), describe, penalty=self.charge()),))
+        return Contribution(
+            (Rows(self.kind, labels, terms, -none, np.zeros(len(labels)), describe, penalty=self.charge()),)
+        )
 
 
 class AtMost(Rule):
@@ -65,7 +69,9 @@ class AtMost(Rule):
 
         none = unbounded(len(labels))
         upper = np.full(len(labels), float(self.count))
-        return Contribution((Rows(self.kind, labels, {"funded": total}, -none, upper, describe, "lines", self.charge()),))
+        return Contribution(
+            (Rows(self.kind, labels, {"funded": total}, -none, upper, describe, "lines", self.charge()),)
+        )
 
 
 class AtLeast(Rule):
@@ -91,7 +97,9 @@ class AtLeast(Rule):
 
         lower = np.full(len(labels), float(self.count))
         none = unbounded(len(labels))
-        return Contribution((Rows(self.kind, labels, {"funded": total}, lower, none, describe, "lines", self.charge()),))
+        return Contribution(
+            (Rows(self.kind, labels, {"funded": total}, lower, none, describe, "lines", self.charge()),)
+        )
 
 
 class Staged(Rule):
@@ -112,14 +120,30 @@ class Staged(Rule):
         for earlier, later in zip(stages[:-1], stages[1:], strict=True):
             labels = self.labels(facts, facts.lines.id[later])
             reach = facts.reach[positions, later]
-            terms = {"spend": selection.each(np.array([later])), "funded": -selection.so_far(int(earlier)).multiply(reach[:, None]).tocsr()}
+            terms = {
+                "spend": selection.each(np.array([later])),
+                "funded": -selection.so_far(int(earlier)).multiply(reach[:, None]).tocsr(),
+            }
 
-            def describe(row: int, _side: Side, labels: Sequence[tuple[str, ...]] = labels, before: str = facts.lines.id[earlier]) -> str:
+            def describe(
+                row: int, _side: Side, labels: Sequence[tuple[str, ...]] = labels, before: str = facts.lines.id[earlier]
+            ) -> str:
                 return f"stage {labels[row][2]} in {labels[row][1]} is funded before stage {before}"
 
             none = unbounded(len(labels))
             upper = np.zeros(len(labels))
-            blocks.append(Rows(self.kind, labels, terms, -none, upper, describe, penalty=self.charge(), index=("rule", "period", "stage")))
+            blocks.append(
+                Rows(
+                    self.kind,
+                    labels,
+                    terms,
+                    -none,
+                    upper,
+                    describe,
+                    penalty=self.charge(),
+                    index=("rule", "period", "stage"),
+                )
+            )
         return Contribution(tuple(blocks))
 
 
@@ -147,7 +171,11 @@ class Resource(Rule):
             lines, use = facts.lines, self.use(facts)
             soft = np.flatnonzero((use != 0) & ~lines.lumpy & (lines.min_ticket <= 0))
             faults += [
-                ("per", f"line {lines.id[line]!r} uses {self.usage} per project, so it must be lumpy or have a min_ticket") for line in soft
+                (
+                    "per",
+                    f"line {lines.id[line]!r} uses {self.usage} per project, so it must be lumpy or have a min_ticket",
+                )
+                for line in soft
             ]
         return faults
 
@@ -167,4 +195,6 @@ class Resource(Rule):
 
         none = unbounded(len(labels))
         upper = np.full(len(labels), self.capacity)
-        return Contribution((Rows(self.kind, labels, {block: total}, -none, upper, describe, self.usage, self.charge()),))
+        return Contribution(
+            (Rows(self.kind, labels, {block: total}, -none, upper, describe, self.usage, self.charge()),)
+        )

@@ -47,10 +47,18 @@ class Envelope(Rule):
     def state(self, facts: Facts) -> Contribution:
         members = under(facts, self.node) if self.node is not None else line_positions(facts, self.lines or ())
         labels = self.labels(facts)
-        what = facts.tree.names[facts.tree.position[self.node]] if self.node is not None else "the total of " + ", ".join(self.lines or ())
+        what = (
+            facts.tree.names[facts.tree.position[self.node]]
+            if self.node is not None
+            else "the total of " + ", ".join(self.lines or ())
+        )
 
         def describe(row: int, side: Side) -> str:
-            limit = f"exceeds its cap of {amount(self.cap or 0)}" if side == "above" else f"misses its floor of {amount(self.floor or 0)}"
+            limit = (
+                f"exceeds its cap of {amount(self.cap or 0)}"
+                if side == "above"
+                else f"misses its floor of {amount(self.floor or 0)}"
+            )
             return f"{what} in {labels[row][1]} {limit}"
 
         rows = len(labels)
@@ -83,7 +91,12 @@ class Share(Rule):
             faults.append(("tag", "name either a tag (column: value) or a node"))
         for name, value in (self.tag or {}).items():
             if name not in facts.lines.tags:
-                faults.append(("tag", f"the lines table has no column {name!r}; its tag columns are {', '.join(facts.lines.tags) or 'none'}"))
+                faults.append(
+                    (
+                        "tag",
+                        f"the lines table has no column {name!r}; its tag columns are {', '.join(facts.lines.tags) or 'none'}",
+                    )
+                )
             elif value not in facts.lines.tags[name]:
                 faults.append(("tag", f"no line has {value!r} in column {name!r}"))
         if self.floor is None and self.cap is None:
@@ -96,7 +109,11 @@ class Share(Rule):
         members = under(facts, self.node) if self.node is not None else np.flatnonzero(tagged(facts, self.tag or {}))
         whole = self.of or facts.tree.ids[facts.tree.root]
         name = facts.tree.names[facts.tree.position[whole]]
-        part = facts.tree.names[facts.tree.position[self.node]] if self.node else ", ".join(f"{k} = {v}" for k, v in (self.tag or {}).items())
+        part = (
+            facts.tree.names[facts.tree.position[self.node]]
+            if self.node
+            else ", ".join(f"{k} = {v}" for k, v in (self.tag or {}).items())
+        )
         selection = self.selection(facts)
         part_total, whole_total = selection.total(members), selection.total(under(facts, whole))
         blocks = []
@@ -106,13 +123,26 @@ class Share(Rule):
             labels = self.labels(facts, side)
             phrase = f"exceeds {fraction:.4g}" if side == "cap" else f"misses {fraction:.4g}"
 
-            def describe(row: int, _side: Side, labels: Sequence[tuple[str, ...]] = labels, phrase: str = phrase) -> str:
+            def describe(
+                row: int, _side: Side, labels: Sequence[tuple[str, ...]] = labels, phrase: str = phrase
+            ) -> str:
                 return f"{part} in {labels[row][1]} {phrase} of {name}"
 
             zero, none = np.zeros(len(labels)), unbounded(len(labels))
             lower, upper = (-none, zero) if side == "cap" else (zero, none)
             terms = {"spend": part_total - fraction * whole_total}
-            blocks.append(Rows(self.kind, labels, terms, lower, upper, describe, penalty=self.charge(), index=("rule", "period", "side")))
+            blocks.append(
+                Rows(
+                    self.kind,
+                    labels,
+                    terms,
+                    lower,
+                    upper,
+                    describe,
+                    penalty=self.charge(),
+                    index=("rule", "period", "side"),
+                )
+            )
         return Contribution(tuple(blocks))
 
 
@@ -155,7 +185,9 @@ class Change(Rule):
                 continue
             factor = 1.0 + sign * limit if self.relative else 1.0
             edge = factor * constant + (0.0 if self.relative else sign * limit)
-            labels = [(self.id, facts.periods[period], name, side) for period in self.positions(facts) for name in names]
+            labels = [
+                (self.id, facts.periods[period], name, side) for period in self.positions(facts) for name in names
+            ]
             terms = {"spend": now - factor * before}
             size = f"{limit:.4g} of the period before" if self.relative else amount(limit)
 
@@ -170,7 +202,9 @@ class Change(Rule):
         return Contribution(tuple(blocks))
 
 
-def moving(facts: Facts, selection: Selection, node: str | None, lines: Sequence[str] | None) -> tuple[sp.csr_array, list[str]]:
+def moving(
+    facts: Facts, selection: Selection, node: str | None, lines: Sequence[str] | None
+) -> tuple[sp.csr_array, list[str]]:
     """Rows of what is limited, a unit's total or each named line, and the names that labels use for them."""
     if node is not None:
         return selection.total(under(facts, node)), [node]
@@ -197,7 +231,11 @@ class Freeze(Rule):
         selection = self.selection(facts)
         now = selection.each(members)
         before, constant = selection.before(now)
-        labels = [(self.id, facts.periods[period], facts.lines.id[line]) for period in self.positions(facts) for line in members]
+        labels = [
+            (self.id, facts.periods[period], facts.lines.id[line])
+            for period in self.positions(facts)
+            for line in members
+        ]
 
         def describe(row: int, side: Side) -> str:
             _, period, line = labels[row]

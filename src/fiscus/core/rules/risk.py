@@ -11,7 +11,7 @@ from pydantic import Field
 from fiscus.core.arrays import FloatArray
 from fiscus.core.facts import Facts
 from fiscus.core.risk import Measure, value_at_risk
-from fiscus.core.rows import Columns, Contribution, Point, Rows, Side
+from fiscus.core.rows import Columns, Contribution, Point, Rows, Side, silent
 from fiscus.core.rules.base import Fault, Rule, amount, unbounded
 from fiscus.errors import InvalidInput
 
@@ -66,7 +66,9 @@ class Risk(Rule):
 
         pick = sp.csr_array(-sp.eye_array(facts.scenarios.size, format="csr")[scenarios])
         upper = np.full(len(labels), self.limit)
-        rows = Rows(self.kind, labels, {"value": pick}, -unbounded(len(labels)), upper, describe, "value", self.charge())
+        rows = Rows(
+            self.kind, labels, {"value": pick}, -unbounded(len(labels)), upper, describe, "value", self.charge()
+        )
         return Contribution((rows,))
 
     def _chance(self, facts: Facts, measure: Measure) -> Contribution:
@@ -80,7 +82,7 @@ class Risk(Rule):
         eye = sp.eye_array(size, format="csr")
         define = Rows(
             name, [(self.id, f"scenario {s}") for s in range(size)], {"value": -eye, name: -most * eye}, -unbounded(size),
-            np.full(size, self.limit), lambda _row, _side: "", "value", index=("rule", "scenario"),
+            np.full(size, self.limit), silent, "value", index=("rule", "scenario"),
         )  # fmt: skip
         block = Columns(name, ("scenario",), (size,), missed, 0.0, 1.0, integer=True)
         probability = sp.csr_array(facts.scenarios.probability[None, :])
@@ -90,7 +92,16 @@ class Risk(Rule):
             return f"the probability of a loss above {amount(self.limit)} exceeds {chance:.4g}"
 
         limit = np.array([1.0 - measure.level + 1e-12])  # Sums of probabilities carry rounding dust.
-        rows = Rows(self.kind, [(self.id, "all")], {name: probability}, -unbounded(1), limit, describe, "probability", self.charge())
+        rows = Rows(
+            self.kind,
+            [(self.id, "all")],
+            {name: probability},
+            -unbounded(1),
+            limit,
+            describe,
+            "probability",
+            self.charge(),
+        )
         return Contribution((rows,), (block,), (define,))
 
 
@@ -131,7 +142,7 @@ def cvar_terms(
     terms = {"value": eye, f"{name}.threshold": sp.csr_array(np.ones((size, 1))), f"{name}.excess": eye}
     labels = [(name, f"scenario {s}") for s in range(size)]
     define = Rows(
-        f"{name}.excess", labels, terms, np.zeros(size), unbounded(size), lambda _row, _side: "", "value",
+        f"{name}.excess", labels, terms, np.zeros(size), unbounded(size), silent, "value",
         index=("rule", "scenario"),
     )  # fmt: skip
     row = {

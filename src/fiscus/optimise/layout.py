@@ -1,0 +1,168 @@
+"""Blocks of rows and columns laid side by side as sparse arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+
+from fiscus.core.arrays import BoolArray, FloatArray, IntArray
+from fiscus.core.problem import Problem
+from fiscus.core.rows import Columns, Point, Rows, used
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Columns of one name in the arrays.
+
+    Attributes:
+        columns: What they are.
+        active: Flat positions that exist as columns, shape (k,); a column nobody uses is left out.
+        offset: Position of the first of them.
+    """
+
+    columns: Columns
+    active: IntArray
+    offset: int
+
+    @property
+    def slice(self) -> slice:
+        """Where the block lies in a solution vector."""
+        return slice(self.offset, self.offset + len(self.active))
+
+
+@dataclass(frozen=True, eq=False)
+class Form:
+    """``max cost @ z + constant`` subject to ``row_lower <= matrix @ z <= row_upper`` and ``lower <= z <= upper``.
+
+    Attributes:
+        problem: What the arrays state.
+        blocks: Column blocks by name, in order.
+        rows: Row blocks in order; their lengths add up to the rows of the matrix.
+        effect: Block to sparse map (T*n, block size) whose sum with ``effect_constant`` is ``f_i(k[t,i])`` or its estimate.
+        matrix: Sparse rows, shape (m, columns).
+    """
+
+    problem: Problem
+    blocks: dict[str, Block]
+    rows: tuple[Rows, ...]
+    effect: Mapping[str, sp.csr_array]
+    effect_constant: FloatArray
+    cost: FloatArray
+    constant: float
+    lower: FloatArray
+    upper: FloatArray
+    integer: BoolArray
+    matrix: sp.csr_array
+    row_lower: FloatArray
+    row_upper: FloatArray
+
+    @cached_property
+    def offsets(self) -> IntArray:
+        """Position of each row block's first row, and the number of rows at the end."""
+        return np.cumsum([0, *(len(rows) for rows in self.rows)])
+
+    def values(self, solution: FloatArray, name: str) -> FloatArray:
+        """A block's values in its own shape; columns that were left out are zero."""
+        block = self.blocks[name]
+        full = np.zeros(block.columns.size)
+        full[block.active] = solution[block.slice]
+        return full.reshape(block.columns.shape)
+
+    def spend(self, solution: FloatArray) -> FloatArray:
+        """The allocation in a solution, major units, shape (T, n)."""
+        return self.values(solution, "spend")
+
+    def at(self, spend: FloatArray) -> FloatArray:
+        """Every column at an allocation of shape (T, n), by the columns' closed forms."""
+        columns = {name: block.columns for name, block in self.blocks.items()}
+        point = Point(self.problem, spend, self.problem.statement.columns | columns)
+        return np.concatenate([point[name].ravel()[block.active] for name, block in self.blocks.items()])
+
+    def estimated_effect(self, solution: FloatArray) -> FloatArray:
+        """``f_i(k[t,i])`` as the model sees it, shape (T, n)."""
+        total = self.effect_constant.copy()
+        for name, matrix in self.effect.items():
+            total += matrix @ self.values(solution, name).ravel()
+        return total.reshape(self.problem.shape)
+
+
+def lay_out(
+    problem: Problem,
+    columns: Mapping[str, Columns],
+    rows: Sequence[Rows],
+    cost: Mapping[str, FloatArray],
+    constant: float,
+    effect: Mapping[str, sp.csr_array],
+    effect_constant: FloatArray,
+) -> Form:
+    """Lay the blocks side by side; columns that no row and no price touches are left out, ``spend`` never is.
+
+    Args:
+        problem: What the blocks state.
+        columns: Every block there may be, by name.
+        rows: Row blocks.
+        cost: Price of each column, by block; blocks without are free.
+        constant: Of the objective.
+        effect: Block to sparse map giving ``f_i(k[t,i])``, see :class:`Form`.
+        effect_constant: Its constant part, shape (T*n,).
+    """
+    blocks: dict[str, Block] = {}
+    offset = 0
+    for name, block in columns.items():
+        touched = used(rows, name, block.size)
+        if name in cost:
+            touched |= cost[name] != 0
+        active = np.arange(block.size) if name == "spend" else np.flatnonzero(touched)
+        if len(active):
+            blocks[name] = Block(block, active, offset)
+            offset += len(active)
+    bounds = [_bounds(block) for block in blocks.values()]
+    prices = [cost.get(name, np.zeros(block.columns.size))[block.active] for name, block in blocks.items()]
+    return Form(
+        problem=problem,
+        blocks=blocks,
+        rows=tuple(rows),
+        effect=effect,
+        effect_constant=effect_constant,
+        cost=np.concatenate(prices),
+        constant=constant,
+        lower=np.concatenate([lower for lower, _ in bounds]),
+        upper=np.concatenate([upper for _, upper in bounds]),
+        integer=np.concatenate([np.full(len(block.active), block.columns.integer) for block in blocks.values()]),
+        matrix=_matrix(rows, blocks, offset),
+        row_lower=np.concatenate([each.lower for each in rows]),
+        row_upper=np.concatenate([each.upper for each in rows]),
+    )
+
+
+def _bounds(block: Block) -> tuple[FloatArray, FloatArray]:
+    columns = block.columns
+    lower, upper = (
+        np.broadcast_to(bound, columns.shape).ravel()[block.active] for bound in (columns.lower, columns.upper)
+    )
+    return lower, upper
+
+
+def _matrix(rows: Sequence[Rows], blocks: Mapping[str, Block], columns: int) -> sp.csr_array:
+    row_parts, column_parts, data_parts = [], [], []
+    start = 0
+    places = {}
+    for name, block in blocks.items():
+        places[name] = np.full(block.columns.size, -1)
+        places[name][block.active] = block.offset + np.arange(len(block.active))
+    for each in rows:
+        for name, matrix in each.terms.items():
+            if not matrix.nnz:
+                continue
+            entries = matrix.tocoo()
+            row, column = entries.coords
+            row_parts.append(row + start)
+            column_parts.append(places[name][column])
+            data_parts.append(entries.data)
+        start += len(each)
+    where = (np.concatenate(row_parts), np.concatenate(column_parts))
+    return sp.csr_array((np.concatenate(data_parts), where), shape=(start, columns))
