@@ -48,7 +48,7 @@ TWO = Scenarios(np.stack([np.ones((2, 3)), np.full((2, 3), 0.5)]), np.array([0.5
 # rule, an allocation that keeps it, one that breaks it alone, distance, words of the sentence, changes to the plan
 RULES: list[tuple[Rule, list, list, float, tuple[str, ...], dict[str, Any]]] = [
     (Envelope(id="e", node="north", cap=40), SAME, [[30, 20, 30], LAST_YEAR], 10, ("North", "FY1", "cap", "40.00"), {}),
-    (Envelope(id="e", lines=("a", "c"), floor=35), SAME, [LAST_YEAR, [0, 20, 30]], 5, ("a, c", "FY2", "floor"), {}),
+    (Envelope(id="e", lines=("a", "c"), floor=35), SAME, [LAST_YEAR, [0, 20, 30]], 5, ("Line a, Line c", "FY2", "floor"), {}),
     (Envelope(id="e", node="city", floor=55, periods=("FY2",)), [[0, 0, 0], LAST_YEAR], [[0, 0, 0], [0, 20, 30]], 5,
      ("City", "FY2"), {}),
     (Share(id="s", tag={"colour": "green"}, cap=0.25), SAME, [[40, 20, 30], LAST_YEAR], 17.5,
@@ -62,10 +62,10 @@ RULES: list[tuple[Rule, list, list, float, tuple[str, ...], dict[str, Any]]] = [
     (Freeze(id="f", node="south"), SAME, [[10, 20, 27], [10, 20, 27]], 3, ("c in FY1", "below"), {}),
     (Requires(id="r", line="a", needs="c"), [[0, 20, 0], LAST_YEAR], [[10, 20, 0], LAST_YEAR], 10, ("a in FY1", "c"), {}),
     (AtMost(id="m", lines=("a", "b", "c"), count=2), [[0, 20, 30], [10, 20, 0]], [[0, 20, 30], LAST_YEAR], 1,
-     ("a, b, c", "FY2", "2"), {}),
-    (AtLeast(id="l", lines=("a", "b", "c"), count=3), SAME, [[10, 20, 0], LAST_YEAR], 1, ("a, b, c", "FY1", "3"), {}),
+     ("Line a, Line b, Line c", "FY2", "2"), {}),
+    (AtLeast(id="l", lines=("a", "b", "c"), count=3), SAME, [[10, 20, 0], LAST_YEAR], 1, ("Line a, Line b, Line c", "FY1", "3"), {}),
     (Staged(id="g", lines=("a", "b", "c")), [[10, 20, 0], [0, 20, 30]], [[0, 20, 0], LAST_YEAR], 20,
-     ("stage b", "FY1", "stage a"), {}),
+     ("Line b", "FY1", "Line a"), {}),
     (Resource(id="u", usage="staff", capacity=40), SAME, [LAST_YEAR, [10, 20, 40]], 5, ("staff", "FY2", "40"), {}),
     (Resource(id="u", usage="staff", capacity=1, per="project"), [[0, 20, 30], [10, 20, 0]], [LAST_YEAR, [10, 20, 0]],
      0.5, ("staff", "FY1"), {"line": {"min_ticket": [5, 0, 5]}}),

@@ -137,7 +137,8 @@ def test_birge_louveaux_financial_planning():
     nodes = ["", "0", "1", "00", "01", "10", "11"]
     leaves = [node + way for node in nodes[3:] for way in "01"]
     ids = [f"{asset}{node}" for node in nodes for asset in ("stock", "bond")] + [f"wealth{leaf}" for leaf in leaves]
-    curve = f"0:0;{case['goal']}:{case['shortfall_penalty'] * case['goal']};1000:{case['shortfall_penalty'] * case['goal'] + 1000 - case['goal']}"
+    least = case["shortfall_penalty"] * case["goal"]
+    curve = f"0:0;{case['goal']}:{least};1000:{least + 1000 - case['goal']}"
     lines = {
         "id": ids,
         "cap": [1000.0] * len(ids),

@@ -124,9 +124,7 @@ def _violations(problem: Problem, minor: IntArray, found: list[Miss]) -> list[Vi
 def _violation(problem: Problem, label: tuple[str, ...], distance: float, unit: str, phrase: str) -> Violation:
     unit = unit or problem.currency.code
     size = amount(distance) if distance >= 0.005 else f"{distance:.3g}"
-    return Violation(
-        label[0], label, distance, unit, f"{phrase[:1].upper()}{phrase[1:]} by {size} {unit} after rounding."
-    )
+    return Violation(label[0], label, distance, unit, f"{phrase} by {size} {unit} after rounding.")
 
 
 __all__ = ["Apportionment", "apportion", "largest_remainder"]

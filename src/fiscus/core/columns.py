@@ -130,13 +130,13 @@ class ColumnReader:
         if cells is None:
             return default
         values = default.copy()
-        told: dict[str, int] = {}
+        told: dict[Severity, int] = {}
         for position, (row, cell) in enumerate(zip(self.table.rows, cells, strict=True)):
             if is_empty(cell) or (isinstance(cell, float) and np.isnan(cell) and self._missing_is_nan):
                 continue
-            severity: Severity | None
             read = read_number(cell, self.currency, fraction=column.kind == "fraction")
-            value, severity, sentence = read.value, read.severity, read.sentence
+            value, sentence = read.value, read.sentence
+            severity: Severity | None = read.severity
             if value is not None and severity is None:
                 severity, sentence = self._range(column, value)
             if value is not None and column.kind == "money" and severity != "error":
@@ -151,10 +151,10 @@ class ColumnReader:
                 told[severity] = told.get(severity, 0) + 1
                 if told[severity] <= MOST_PER_COLUMN:
                     self.collector.add(severity, self.table.name, row, header, sentence)
-        for severity, count in told.items():
+        for kind, count in told.items():
             if count > MOST_PER_COLUMN:
                 more = f"and {count - MOST_PER_COLUMN} more cells like these"
-                self.collector.add("error" if severity == "error" else "warning", self.table.name, None, header, more)
+                self.collector.add(kind, self.table.name, None, header, more)
         return values
 
     @property

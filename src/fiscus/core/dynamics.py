@@ -80,7 +80,7 @@ def balances(facts: Facts, spend: FloatArray) -> Balances:
     left = np.zeros(total.shape[:-1])
     held = np.full(total.shape[:-1], account.opening if account else 0.0)
     for period, appropriation in enumerate(facts.budget):
-        available = appropriation + carry * left
+        available = appropriation + (carry * left if carry else 0.0)  # 0 * inf is nan where no budget limits.
         use = total[..., period] if account is None else np.minimum(total[..., period], available)
         left = available - use
         held = held * growth - (total[..., period] - use)
@@ -185,7 +185,7 @@ def step(facts: Facts, state: State, spend: FloatArray, theta: FloatArray) -> tu
     cost = facts.spend_weight * spend.sum(axis=-1) + np.abs(spend - before) @ lines.change_cost
     reward = facts.benefit_discount[period] * benefit - facts.spend_discount[period] * cost
     total = spend.sum(axis=-1)
-    available = facts.budget[period] + (account.carry_over * state.unspent if account else 0.0)
+    available = facts.budget[period] + (account.carry_over * state.unspent if account and account.carry_over else 0.0)
     drawn = np.minimum(total, available) if account else total
     growth = 1.0 + account.rate if account else 1.0
     after = State(

@@ -5,7 +5,7 @@ Rules are stated on :class:`Facts`; :class:`fiscus.core.problem.Problem` adds th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 from fiscus.core.arrays import BoolArray, FloatArray, IntArray
 from fiscus.core.curves import FAMILIES, Curves
-from fiscus.core.fields import Column, column
+from fiscus.core.fields import Column, column, described
 from fiscus.core.money import Currency
 from fiscus.core.periods import benefit_discount, spend_discount
 from fiscus.core.process import Scenarios
@@ -69,7 +69,7 @@ class Lines:
     )
     weight: FloatArray = column("number", "Strategic weight that multiplies the benefit.", default=1.0, minimum=0)
     priority: FloatArray = column("number", "Rank for cutting asks, 1 first; empty ranks last.", default="none")
-    curves: Curves = field(metadata={"help": "Benefit of each line; columns curve, a, h, p and points."})
+    curves: Curves = described("Benefit of each line; columns curve, a, h, p and points.")
     lumpy: BoolArray = column("flag", "All or nothing: the line gets its cap or zero.", default=False)
     min_ticket: FloatArray = column(
         "money", "Smallest amount worth giving: the line gets this much or zero.", unit=MONEY, default=0.0, minimum=0
@@ -85,7 +85,7 @@ class Lines:
     initial_stock: FloatArray = column(
         "money", "Effective stock before the first period.", unit=MONEY, default=0.0, minimum=0
     )
-    tags: dict[str, tuple[str, ...]] = field(metadata={"help": "Other columns of the table, as text."})
+    tags: dict[str, tuple[str, ...]] = described("Other columns of the table, as text.")
 
 
 CURVE_COLUMNS: dict[str, Column] = {

@@ -120,4 +120,4 @@ def _broken(problem: Problem, rows: Rows, point: Point) -> list[Violation]:
 def _violation(problem: Problem, label: Label, distance: float, unit: str, phrase: str) -> Violation:
     unit = unit or problem.currency.code
     size = amount(distance) if distance >= 0.005 else f"{distance:.3g}"
-    return Violation(label[0], label, distance, unit, f"{phrase[:1].upper()}{phrase[1:]} by {size} {unit}.")
+    return Violation(label[0], label, distance, unit, f"{phrase} by {size} {unit}.")

@@ -38,6 +38,11 @@ def column(kind: Kind, text: str, **settings: Any) -> Any:
     return field(metadata={"column": Column(kind, text, **settings)})
 
 
+def described(text: str) -> Any:
+    """A dataclass field that several columns make up together."""
+    return field(metadata={"help": text})
+
+
 def columns_of(model: type) -> dict[str, Column]:
     """The table columns a dataclass declares, in order."""
     return {item.name: item.metadata["column"] for item in fields(model) if "column" in item.metadata}

@@ -85,7 +85,7 @@ def money_rows(facts: Facts) -> Rows:
         terms = {"spend": every.total(np.arange(lines))}
 
         def describe(row: int, _side: Side) -> str:
-            return f"spending in {facts.periods[row]} exceeds the budget of {amount(facts.budget[row])}"
+            return f"Spending in {facts.periods[row]} exceeds the budget of {amount(facts.budget[row])}"
 
         return Rows("budget", labels, terms, -unbounded(periods), facts.budget, describe)
     # Two limits a period: cash proper cannot be negative, and closing cash keeps the reserve.
@@ -97,8 +97,8 @@ def money_rows(facts: Facts) -> Rows:
     def short(row: int, _side: Side) -> str:
         period = facts.periods[row % periods]
         if row < periods:
-            return f"spending in {period} needs more cash than there is,"
-        return f"cash at the end of {period} misses the reserve of {amount(lower[row])}"
+            return f"Spending in {period} needs more cash than there is,"
+        return f"Cash at the end of {period} misses the reserve of {amount(lower[row])}"
 
     return Rows("budget", labels, both, lower, unbounded(2 * periods), short)
 

@@ -65,7 +65,8 @@ def field_help() -> str:
         default = "" if info.default is None else f"`{_plain(info.default)}`"
         parts.append(f"| `{name}` | {info.description} | {default} |\n")
     parts.append(
-        "\n## rules.yaml\n\nEvery rule has `id`, `kind`, `text`, `owner`, `hard`, `penalty`, `mandatory` and `periods`, and keys of its kind.\n"
+        "\n## rules.yaml\n\nEvery rule has `id`, `kind`, `text`, `owner`, `hard`, `penalty`, `mandatory` and `periods`, "
+        "and keys of its kind.\n"
     )
     common = {"id", "text", "owner", "hard", "penalty", "mandatory", "periods"}
     for kind, rule in sorted(kinds().items()):

@@ -200,11 +200,11 @@ class _Builder:
 
 def _touching(rows: Rows, block: str, columns: BoolArray) -> Rows:
     """Only the rows that touch some of a block's columns."""
-    keep = np.flatnonzero(abs(rows.terms[block]) @ columns.astype(np.float64) > 0)
+    keep = np.flatnonzero(np.asarray(abs(rows.terms[block]) @ columns.astype(np.float64)) > 0)
     if len(keep) == len(rows):
         return rows
     terms = {name: sp.csr_array(matrix[keep]) for name, matrix in rows.terms.items()}
-    labels = [rows.labels[row] for row in keep]
+    labels = [rows.labels[row] for row in keep.tolist()]
     return Rows(
         rows.kind, labels, terms, rows.lower[keep], rows.upper[keep], rows.describe, rows.unit, rows.penalty, rows.index
     )

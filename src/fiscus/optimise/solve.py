@@ -245,7 +245,7 @@ def _tighten(search: Search, problem: Problem, points: Points, run: Run, limits:
     """Where over-estimated curves let the plan miss a risk limit, tighten the limit by the miss and solve again."""
     margin = 0.0
     for _ in range(8):
-        broken = [each for each in _risk_misses(search, problem)]
+        broken = _risk_misses(search, problem)
         if not broken:
             return
         margin += 1.5 * max(broken)

@@ -128,6 +128,18 @@ def under(facts: Facts, node: str) -> IntArray:
     return np.asarray(membership.indices[membership.indptr[unit] : membership.indptr[unit + 1]], dtype=np.int64)
 
 
+def title(facts: Facts, name: str) -> str:
+    """What people call a line or a unit that is named by its id."""
+    if name in facts.line_position:
+        return facts.lines.name[facts.line_position[name]]
+    return facts.tree.names[facts.tree.position[name]]
+
+
+def titles(facts: Facts, lines: Sequence[str]) -> str:
+    """What people call some lines."""
+    return ", ".join(title(facts, line) for line in lines)
+
+
 def tagged(facts: Facts, tag: Mapping[str, str]) -> BoolArray:
     """Which lines carry every given tag value, shape (n,)."""
     match = np.ones(facts.shape[1], dtype=bool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
@@ -11,7 +12,7 @@ from pydantic import Field
 from fiscus.core.arrays import FloatArray
 from fiscus.core.facts import Facts
 from fiscus.core.rows import Contribution, Rows, Side
-from fiscus.core.rules.base import Fault, Rule, bounded_faults, line_faults, line_positions, unbounded
+from fiscus.core.rules.base import Fault, Rule, bounded_faults, line_faults, line_positions, title, titles, unbounded
 
 
 class Requires(Rule):
@@ -40,7 +41,7 @@ class Requires(Rule):
         labels = self.labels(facts)
 
         def describe(row: int, _side: Side) -> str:
-            return f"{self.line} in {labels[row][1]} is funded without {self.needs}, which it requires,"
+            return f"{title(facts, self.line)} in {labels[row][1]} is funded without {title(facts, self.needs)}, which it requires,"
 
         none = unbounded(len(labels))
         return Contribution(
@@ -65,7 +66,7 @@ class AtMost(Rule):
         labels = self.labels(facts)
 
         def describe(row: int, _side: Side) -> str:
-            return f"the number of {', '.join(self.lines)} funded in {labels[row][1]} exceeds {self.count}"
+            return f"The number of {titles(facts, self.lines)} funded in {labels[row][1]} exceeds {self.count}"
 
         none = unbounded(len(labels))
         upper = np.full(len(labels), float(self.count))
@@ -93,7 +94,7 @@ class AtLeast(Rule):
         labels = self.labels(facts)
 
         def describe(row: int, _side: Side) -> str:
-            return f"the number of {', '.join(self.lines)} funded in {labels[row][1]} falls short of {self.count}"
+            return f"The number of {titles(facts, self.lines)} funded in {labels[row][1]} falls short of {self.count}"
 
         lower = np.full(len(labels), float(self.count))
         none = unbounded(len(labels))
@@ -117,7 +118,7 @@ class Staged(Rule):
         selection, positions = self.selection(facts), self.positions(facts)
         stages = line_positions(facts, self.lines)
         blocks = []
-        for earlier, later in zip(stages[:-1], stages[1:], strict=True):
+        for earlier, later in itertools.pairwise(stages):
             labels = self.labels(facts, facts.lines.id[later])
             reach = facts.reach[positions, later]
             terms = {
@@ -128,7 +129,9 @@ class Staged(Rule):
             def describe(
                 row: int, _side: Side, labels: Sequence[tuple[str, ...]] = labels, before: str = facts.lines.id[earlier]
             ) -> str:
-                return f"stage {labels[row][2]} in {labels[row][1]} is funded before stage {before}"
+                return (
+                    f"Stage {title(facts, labels[row][2])} in {labels[row][1]} is funded before {title(facts, before)}"
+                )
 
             none = unbounded(len(labels))
             upper = np.zeros(len(labels))
@@ -191,7 +194,7 @@ class Resource(Rule):
         labels = self.labels(facts)
 
         def describe(row: int, _side: Side) -> str:
-            return f"the use of {self.usage} in {labels[row][1]} exceeds its capacity of {self.capacity:,.6g}"
+            return f"The use of {self.usage} in {labels[row][1]} exceeds its capacity of {self.capacity:,.6g}"
 
         none = unbounded(len(labels))
         upper = np.full(len(labels), self.capacity)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from fiscus.core.facts import Facts
 from fiscus.core.rows import Contribution, Rows, Side, shifted
-from fiscus.core.rules.base import Fault, Rule, amount, unbounded
+from fiscus.core.rules.base import Fault, Rule, amount, title, unbounded
 
 
 class Targets(Rule):
@@ -26,7 +26,7 @@ class Targets(Rule):
         upper = target[where, units]
 
         def describe(row: int, _side: Side) -> str:
-            return f"{labels[row][2]} in {labels[row][1]} exceeds its target of {amount(upper[row])}"
+            return f"{title(facts, labels[row][2])} in {labels[row][1]} exceeds its target of {amount(upper[row])}"
 
         total = shifted(membership[units], positions[where], facts.shape)
         rows = Rows(
@@ -51,7 +51,7 @@ class Asks(Rule):
         lower = ask[keep]
 
         def describe(row: int, _side: Side) -> str:
-            return f"{labels[row][2]} in {labels[row][1]} gets less than it asks ({amount(lower[row])})"
+            return f"{title(facts, labels[row][2])} in {labels[row][1]} gets less than it asks ({amount(lower[row])})"
 
         terms = {"spend": self.selection(facts).each(asked)[keep]}
         rows = Rows(
@@ -81,7 +81,7 @@ class Near(Rule):
         labels = [(self.id, facts.periods[t], line) for t in positions for line in facts.lines.id]
 
         def describe(row: int, side: Side) -> str:
-            return f"{labels[row][2]} in {labels[row][1]} lies {side} the reference plan's {amount(reference[row])}"
+            return f"{title(facts, labels[row][2])} in {labels[row][1]} lies {side} the reference plan's {amount(reference[row])}"
 
         terms = {"spend": self.selection(facts).each(every)}
         rows = Rows(

@@ -19,6 +19,8 @@ from fiscus.core.rules.base import (
     line_positions,
     node_faults,
     tagged,
+    title,
+    titles,
     unbounded,
     under,
 )
@@ -50,7 +52,7 @@ class Envelope(Rule):
         what = (
             facts.tree.names[facts.tree.position[self.node]]
             if self.node is not None
-            else "the total of " + ", ".join(self.lines or ())
+            else "The total of " + titles(facts, self.lines or ())
         )
 
         def describe(row: int, side: Side) -> str:
@@ -193,7 +195,7 @@ class Change(Rule):
 
             def describe(row: int, _side: Side, labels: Sequence[tuple[str, ...]] = labels, size: str = size) -> str:
                 _, period, name, side = labels[row]
-                return f"{name} in {period} moves {side} by more than {size}, beyond it"
+                return f"{title(facts, name)} in {period} moves {side} by more than {size}, beyond it"
 
             none = unbounded(len(labels))
             lower, upper = (-none, edge) if side == "up" else (edge, none)
@@ -239,7 +241,7 @@ class Freeze(Rule):
 
         def describe(row: int, side: Side) -> str:
             _, period, line = labels[row]
-            return f"{line} in {period} is frozen and lies {side} the amount of the period before"
+            return f"{title(facts, line)} in {period} is frozen and lies {side} the amount of the period before"
 
         rows = Rows(
             self.kind, labels, {"spend": now - before}, constant, constant, describe, penalty=self.charge(),
@@ -261,7 +263,7 @@ class Turnover(Rule):
         total = self.selection(facts).total(np.arange(facts.shape[1]))
 
         def describe(row: int, _side: Side) -> str:
-            return f"what moves between lines in {labels[row][1]} exceeds {amount(self.cap)}"
+            return f"What moves between lines in {labels[row][1]} exceeds {amount(self.cap)}"
 
         none = unbounded(len(labels))
         upper = np.full(len(labels), self.cap)
@@ -293,6 +295,6 @@ class Reserve(Rule):
             terms = {"account": pick, "unspent": pick}
 
         def describe(row: int, _side: Side) -> str:
-            return f"cash at the end of {labels[row][1]} misses the reserve of {amount(self.amount)}"
+            return f"Cash at the end of {labels[row][1]} misses the reserve of {amount(self.amount)}"
 
         return Contribution((Rows(self.kind, labels, terms, lower, none, describe, penalty=self.charge()),))

@@ -47,7 +47,7 @@ class Risk(Rule):
         if measure.kind == "chance":
             return self._chance(facts, measure)
         columns, definitions, terms = cvar_terms(facts, self.id, measure.level)
-        return Contribution((self._limit(terms, self.limit, "the risk of the plan"),), columns, definitions)
+        return Contribution((self._limit(terms, self.limit, "The risk of the plan"),), columns, definitions)
 
     def _limit(self, terms: dict[str, sp.csr_array], limit: float, what: str) -> Rows:
         def describe(_row: int, _side: Side) -> str:
@@ -62,7 +62,7 @@ class Risk(Rule):
         labels = [(self.id, f"scenario {scenario}") for scenario in scenarios]
 
         def describe(row: int, _side: Side) -> str:
-            return f"the loss in {labels[row][1]} exceeds its limit of {amount(self.limit)}"
+            return f"The loss in {labels[row][1]} exceeds its limit of {amount(self.limit)}"
 
         pick = sp.csr_array(-sp.eye_array(facts.scenarios.size, format="csr")[scenarios])
         upper = np.full(len(labels), self.limit)
@@ -89,7 +89,7 @@ class Risk(Rule):
 
         def describe(_row: int, _side: Side) -> str:
             chance = 1 - measure.level
-            return f"the probability of a loss above {amount(self.limit)} exceeds {chance:.4g}"
+            return f"The probability of a loss above {amount(self.limit)} exceeds {chance:.4g}"
 
         limit = np.array([1.0 - measure.level + 1e-12])  # Sums of probabilities carry rounding dust.
         rows = Rows(
