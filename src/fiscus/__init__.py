@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fiscus.core.objective import objective
     from fiscus.core.problem import Problem
     from fiscus.integrate.tables import read_plan
-    from fiscus.optimise.open_model import from_pyomo
+    from fiscus.optimise.open_model import from_pyomo, solve_model
     from fiscus.optimise.pyomo_model import to_pyomo
     from fiscus.optimise.result import Result
     from fiscus.optimise.solve import solve
@@ -27,6 +27,7 @@ _HOME = {
     "objective": "fiscus.core.objective",
     "read_plan": "fiscus.integrate.tables",
     "solve": "fiscus.optimise.solve",
+    "solve_model": "fiscus.optimise.open_model",
     "to_pyomo": "fiscus.optimise.pyomo_model",
     "violations": "fiscus.core.feasibility",
 }
@@ -39,6 +40,7 @@ __all__ = [
     "objective",
     "read_plan",
     "solve",
+    "solve_model",
     "to_pyomo",
     "violations",
 ]

@@ -138,7 +138,8 @@ def test_the_tables_own_limits(case: Any) -> None:
 
 
 def test_every_kind_has_a_case() -> None:
-    assert {case[0].kind for case in RULES} == set(kinds())
+    ours = {kind for kind, rule in kinds().items() if rule.__module__.startswith("fiscus.")}  # Other tests add kinds.
+    assert {case[0].kind for case in RULES} == ours
     assert set(KINDS) <= set(kinds())
 
 

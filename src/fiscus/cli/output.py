@@ -20,7 +20,10 @@ from fiscus.errors import FiscusError
 NO_PLAN = 1
 WRONG_INPUT = 2
 
-screen = Console(highlight=False)
+WIDTH = 120
+"""Columns where the output goes to a file or a pipe; a terminal tells its own."""
+
+screen = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 aside = Console(stderr=True, highlight=False)
 
 

@@ -97,7 +97,7 @@ CURVE_COLUMNS: dict[str, Column] = {
         minimum=0,
     ),
     "h": Column(
-        "money",
+        "number",
         "Money at the curve's knee (capped, log, saturating, hill); the cap for step.",
         unit=MONEY,
         default="none",

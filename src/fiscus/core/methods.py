@@ -60,14 +60,10 @@ def nearest(problem: Problem, reference: FloatArray, *, offer: bool = False) -> 
         offer: Whether money that the rules take from some is offered to others up to their asks: giving a unit above the
             reference then gains half of what taking one away costs at least.
     """
-    lines = problem.lines
-    worthless = dataclasses.replace(
-        lines, weight=frozen(np.zeros(len(lines.id))), change_cost=frozen(np.zeros(len(lines.id)))
-    )
     near = Near(id="near the reference plan", hard=False, penalty=1.0, amounts=tuple(map(tuple, reference.tolist())))
     hard = tuple(rule for rule in problem.rules if rule.hard)
     asked = (Asks(id="asks", hard=False, penalty=1.5),) if offer else ()
-    return problem.but(lines=worthless, spend_weight=0.0, risk=None, rules=(*hard, near, *asked))
+    return problem.but(risk=None, counts_value=False, rules=(*hard, near, *asked))
 
 
 def incremental(problem: Problem) -> FloatArray:
@@ -87,9 +83,10 @@ def incremental(problem: Problem) -> FloatArray:
 
 
 def asks(facts: Facts) -> FloatArray:
-    """What each line asks for inside its own bounds; the cap where it states no ask, shape (T, n)."""
-    wanted = np.where(np.isfinite(facts.lines.ask), facts.lines.ask, facts.lines.cap)
-    return np.asarray(np.clip(wanted, facts.lines.floor, facts.reach))
+    """What each line asks for inside its own bounds, shape (T, n); its cap where it states no ask, else what it can reach."""
+    bounded = np.where(np.isfinite(facts.lines.cap), facts.lines.cap, facts.reach)
+    wanted = np.where(np.isfinite(facts.lines.ask), facts.lines.ask, bounded)
+    return np.asarray(np.clip(wanted, facts.lines.floor, facts.lines.cap))
 
 
 def by_priority(problem: Problem) -> FloatArray:

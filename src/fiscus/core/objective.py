@@ -20,9 +20,12 @@ def objective(problem: Problem, allocation: FloatArray) -> float:
     Raises:
         InvalidAllocation: For a wrong shape, NaN or infinity.
     """
+    penalties = float(np.sum(list(soft_penalties(problem, allocation).values())))
+    if not problem.counts_value:
+        return -penalties
     value = evaluate(problem, allocation)
     probability = problem.scenarios.probability
     worth = float(value @ probability)
     if problem.risk is not None:
         worth -= problem.risk.aversion * float(problem.risk.measure.of_loss(-value, probability))
-    return worth - float(np.sum(list(soft_penalties(problem, allocation).values())))
+    return worth - penalties

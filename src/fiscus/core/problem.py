@@ -32,12 +32,15 @@ class Problem(Facts):
         method: How the plan is to be made (§4, methods).
         risk: Aversion to risk; None values the mean.
         options: Of the methods.
+        counts_value: Whether the objective counts value; else only the penalties of soft rules, which is how a method finds
+            the plan nearest to its own.
     """
 
     rules: tuple[Rule, ...] = ()
     method: Method = "optimise"
     risk: RiskAversion | None = None
     options: MethodOptions = MethodOptions()
+    counts_value: bool = True
 
     @classmethod
     def from_frames(

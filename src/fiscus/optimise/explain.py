@@ -93,7 +93,8 @@ def _paragraph(result: Result, period: int, line: int, reason: Why) -> str:
     given = format_amount(int(result.minor_units[period, line]), problem.currency)
     ask, prior = float(problem.lines.ask[period, line]), float(problem.lines.prior[line])
     asked = f" of the {ask:,.0f} it asks for" if math.isfinite(ask) and ask > 0 else ""
-    name, when = f"{problem.lines.name[line]} ({problem.lines.id[line]})", problem.periods[period]
+    title, when = problem.lines.name[line], problem.periods[period]
+    name = title if title == problem.lines.id[line] else f"{title} ({problem.lines.id[line]})"
     parts = [f"{name} gets {code} {given}{asked} in {when}; last year it had {prior:,.0f}."]
     price = sum(coefficient * (each.price or 0.0) for each, coefficient in reason.rules)
     parts.append(_place_sentence(reason, price))

@@ -136,10 +136,11 @@ class _Builder:
             "moved": np.tile(problem.lines.change_cost, problem.shape[0]) * spent,
         }
         costs = {name: vector for name, vector in costs.items() if vector.any()}
-        if not by_value:
+        if not by_value and problem.counts_value:
             self._price({name: (probability @ gain) @ matrix for name, matrix in self.effect.items()}, 1.0)
             self._price(costs, -1.0)
             self.constant += float(probability @ gain @ self.effect_constant)
+        if not by_value:
             return
         terms = {name: sp.csr_array(-(sp.csr_array(gain) @ matrix)) for name, matrix in self.effect.items()}
         for name, vector in costs.items():
@@ -153,8 +154,9 @@ class _Builder:
             "value", labels, terms, -unbounded(len(gain)), constant, silent, "value", index=("rule", "scenario")
         )
         self.rows.append(rows)
-        self._price({"value": probability}, 1.0)
-        self._add_aversion()
+        if problem.counts_value:
+            self._price({"value": probability}, 1.0)
+            self._add_aversion()
 
     def _add_aversion(self) -> None:
         problem = self.problem

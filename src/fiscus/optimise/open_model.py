@@ -36,7 +36,7 @@ def from_pyomo(problem: Problem, model: ConcreteModel) -> Result:
     return _result(problem, read_spend(problem, model), np.inf, LINEAR_GAP, "pyomo, solved elsewhere", {})
 
 
-def solve_open(
+def solve_model(
     problem: Problem,
     model: ConcreteModel,
     *,

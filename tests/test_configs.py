@@ -1,0 +1,69 @@
+"""Every configuration is built (style 13), and the committed experiment table is what the code gives."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+from pathlib import Path
+
+import pytest
+import yaml
+
+import fiscus
+from fiscus.core.options import METHODS
+from fiscus.errors import InvalidInput
+from fiscus.integrate.configs import load_config
+from fiscus.integrate.shipped import shipped_plan
+
+ROOT = Path(__file__).parent.parent
+CONFIGS = ROOT / "configs"
+EXPERIMENT = ROOT / "experiments" / "00_what_do_methods_cost"
+
+
+def files(group):
+    return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
+
+
+def test_no_file_is_left_out():
+    assert {path.relative_to(CONFIGS).parts[0] for path in CONFIGS.rglob("*.yaml")} == {"problem", "solve", "experiment"}
+
+
+@pytest.mark.parametrize("name", files("problem"))
+def test_every_problem_is_read(name):
+    problem, findings = fiscus.read_plan(shipped_plan(load_config(CONFIGS, f"problem/{name}")["plan"]))
+    assert problem is not None
+    assert findings == []
+
+
+@pytest.mark.parametrize("name", files("solve"))
+def test_every_solve_configuration_solves(name):
+    problem = fiscus.Problem.from_frames(lines={"id": ["a"], "ask": [5]}, budget=3)
+    assert fiscus.solve(problem, **load_config(CONFIGS, f"solve/{name}")).value == pytest.approx(3)
+
+
+@pytest.mark.parametrize("name", files("experiment"))
+def test_every_experiment_composes(name):
+    config = load_config(CONFIGS, f"experiment/{name}")
+    assert set(config["methods"]) <= set(METHODS)
+    assert set(config["solve"]) == set(yaml.safe_load((CONFIGS / "solve" / "exact.yaml").read_text()))
+
+
+def test_an_unknown_key_or_file_is_an_error():
+    with pytest.raises(InvalidInput, match="cannot be composed"):
+        load_config(CONFIGS, "experiment/nothing")
+    with pytest.raises(InvalidInput, match="cannot be composed"):
+        load_config(CONFIGS, "solve/exact", ["solve.speed=9"])
+
+
+def test_the_committed_table_is_what_the_experiment_gives():
+    spec = importlib.util.spec_from_file_location("methods_experiment", EXPERIMENT / "run.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with (EXPERIMENT / "table.csv").open(newline="") as file:
+        committed = [row for row in csv.DictReader(file) if row["plan"] == "baltimore-go-fy2024"]
+    again = module.rows("baltimore_go_fy2024")
+    assert [row["method"] for row in again] == [row["method"] for row in committed]
+    for row, known in zip(again, committed, strict=True):
+        assert float(row["share_of_bound"]) == pytest.approx(float(known["share_of_bound"]), abs=2e-4)
