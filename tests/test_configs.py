@@ -25,7 +25,11 @@ def files(group):
 
 
 def test_no_file_is_left_out():
-    assert {path.relative_to(CONFIGS).parts[0] for path in CONFIGS.rglob("*.yaml")} == {"problem", "solve", "experiment"}
+    assert {path.relative_to(CONFIGS).parts[0] for path in CONFIGS.rglob("*.yaml")} == {
+        "problem",
+        "solve",
+        "experiment",
+    }
 
 
 @pytest.mark.parametrize("name", files("problem"))

@@ -19,7 +19,9 @@ def test_shipped_tables_pass(plan):
 
 
 def test_every_fault_is_named():
-    frame = pd.DataFrame({"id": ["a", "a"], "unit": ["x", "x"], "ask": [5.0, -1.0], "retention": [0.0, 1.0], "curve": ["log", "logg"]})
+    frame = pd.DataFrame(
+        {"id": ["a", "a"], "unit": ["x", "x"], "ask": [5.0, -1.0], "retention": [0.0, 1.0], "curve": ["log", "logg"]}
+    )
     with pytest.raises(SchemaErrors) as caught:
         schema("lines").validate(frame, lazy=True)
     assert set(caught.value.failure_cases["column"]) == {"id", "ask", "retention", "curve"}

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from fiscus.core.arrays import FloatArray, frozen
-from fiscus.core.cells import near
+from fiscus.core.cells import near, short_repr
 from fiscus.core.columns import Collector, ColumnReader, Table
 from fiscus.core.curves import Curves, parameter_fault
 from fiscus.core.facts import CURVE_COLUMNS, Account, Facts, Lines, Units
@@ -324,14 +324,16 @@ def _rule(entry: RuleEntry, name: str, collector: Collector) -> Rule | None:
     if isinstance(content, Rule):
         return content
     if not isinstance(content, Mapping):
-        collector.error(name, entry.row, None, f"a rule is a list of keys such as id and kind, got {content!r}"[:200])
+        collector.error(
+            name, entry.row, None, f"a rule is a list of keys such as id and kind, got {short_repr(content)}"
+        )
         return None
     keys = {str(key): value for key, value in content.items()}
     known, kind = kinds(), keys.pop("kind", None)
-    label = f"rule {keys.get('id', '')!r}: " if keys.get("id") else ""
+    label = f"rule {short_repr(keys.get('id', ''))}: " if keys.get("id") else ""
     if not isinstance(kind, str) or kind not in known:
-        hint = near(str(kind), known) or f"; the kinds are {', '.join(sorted(known))}"
-        said = "the key 'kind' is missing" if kind is None else f"there is no kind of rule {kind!r}"
+        hint = near(kind if isinstance(kind, str) else "", known) or f"; the kinds are {', '.join(sorted(known))}"
+        said = "the key 'kind' is missing" if kind is None else f"there is no kind of rule {short_repr(kind)}"
         collector.error(name, entry.row, "kind", f"{label}{said}{hint}")
         return None
     if isinstance(keys.get("periods"), str | int | float):

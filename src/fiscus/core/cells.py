@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
+import reprlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -174,6 +175,13 @@ def read_points(cell: object) -> tuple[tuple[float, float], ...] | None:
             return None
         pairs.append((float(numbers[0]), float(numbers[1])))
     return tuple(pairs) or None
+
+
+def short_repr(value: object) -> str:
+    """A value as Python shows it, cut short: what came from YAML may refer to itself many times over."""
+    shown = reprlib.Repr()  # Its limits are constructor arguments only from Python 3.12 on.
+    shown.maxlevel, shown.maxstring, shown.maxother = 2, 80, 80
+    return shown.repr(value)
 
 
 def near(word: str, words: Iterable[str]) -> str:

@@ -87,7 +87,7 @@ class ColumnReader:
             if base not in varying:
                 self._header_error(name, f"{base!r} cannot vary by period; {', '.join(varying) or 'no column'} can")
             elif period not in self.periods:
-                self._header_error(name, f"no period is called {period!r}{near(period, self.periods)}")
+                self._header_error(name, f"no period is called {period!r}; the periods are {', '.join(self.periods)}")
 
     def _header_error(self, name: str, sentence: str) -> None:
         self.collector.error(self.table.name, 1, name, sentence)
@@ -146,7 +146,7 @@ class ColumnReader:
                         "warning",
                         f"{text_of(cell)} was rounded to {value:.12g}, the decimals of {self.currency.code}",
                     )
-            values[position] = np.nan if value is None else value
+            values[position] = np.nan if value is None or severity == "error" else value
             if severity is not None:
                 told[severity] = told.get(severity, 0) + 1
                 if told[severity] <= MOST_PER_COLUMN:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from fiscus.core.cells import near
+from fiscus.core.cells import near, short_repr
 from fiscus.core.options import Method
 
 Amount = Annotated[float, Field(ge=0)]
@@ -95,7 +95,7 @@ def complaints(error: ValidationError, known: Mapping[str, Any]) -> list[tuple[s
 
 
 def _sentence(each: Any, key: str, known: Mapping[str, Any]) -> str:
-    given, kind, limits = each.get("input"), each["type"], each.get("ctx", {})
+    given, kind, limits = short_repr(each.get("input")), each["type"], each.get("ctx", {})
     if kind == "extra_forbidden":
         return f"there is no key {key!r}{near(key, known)}"
     if kind == "missing":
@@ -108,18 +108,19 @@ def _sentence(each: Any, key: str, known: Mapping[str, Any]) -> str:
             "less_than_equal": "at most",
             "less_than": "below",
         }
-        return f"{given!r} must be {words[kind]} {limit:g}"
+        return f"{given} must be {words[kind]} {limit:g}"
     if kind == "finite_number":
-        return f"{given!r} is not an amount; use null where there is no limit"
+        return f"{given} is not an amount; use null where there is no limit"
     if kind == "literal_error":
         choices = str(limits.get("expected", ""))
-        return f"{given!r} is not one of {choices}{near(str(given), choices.replace(chr(39), '').replace(' or ', ', ').split(', '))}"
+        words = choices.replace("'", "").replace(" or ", ", ").split(", ")
+        return f"{given} is not one of {choices}{near(given.strip(chr(39)), words)}"
     if kind.startswith(("float", "int")):
-        return f"{given!r} is not a number; write digits only, without signs or grouping"
+        return f"{given} is not a number; write digits only, without signs or grouping"
     if kind.startswith("bool"):
-        return f"{given!r} is not true or false"
+        return f"{given} is not true or false"
     if kind.startswith("string"):
-        return f"{given!r} is not text" if kind != "string_too_short" else "it must not be empty"
+        return f"{given} is not text" if kind != "string_too_short" else "it must not be empty"
     if kind.startswith(("tuple", "list")):
-        return f"{given!r} is not a list" if kind.endswith("type") else "the list must not be empty"
-    return f"{given!r} cannot be used: {str(each['msg']).lower()}"
+        return f"{given} is not a list" if kind.endswith("type") else "the list must not be empty"
+    return f"{given} cannot be used: {str(each['msg']).lower()}"

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from fiscus.core.assemble import PLAN, RuleEntry, assemble
-from fiscus.core.cells import near
+from fiscus.core.cells import near, short_repr
 from fiscus.core.columns import Collector, Table
 from fiscus.core.findings import Finding
 from fiscus.core.problem import Problem
@@ -52,6 +52,8 @@ class _PlanReader:
         tables = {key: self._table(settings, key) for key in ("units", "lines", "scenarios")}
         rules = self._rules(settings)
         lines = tables["lines"]
+        if lines is None and not self.collector.failed:
+            self._error(PLAN, None, "lines", "a plan needs a table of lines")
         if lines is None or self.collector.failed:
             return None, self.collector.findings
         name = settings.get("rules") or "rules.yaml"
@@ -85,7 +87,7 @@ class _PlanReader:
         if name is None:
             return None
         if not isinstance(name, str) or not name or "\0" in name:
-            self._error(PLAN, None, key, f"{name!r} is not the name of a file")
+            self._error(PLAN, None, key, f"{short_repr(name)} is not the name of a file")
             return None
         path = self.folder / name
         if Path(name).is_absolute() or not path.resolve().is_relative_to(self.folder.resolve()):
