@@ -20,12 +20,12 @@ def problem():
     lines = {
         "id": ["a<b", "c&d", "e"],
         "name": ["<script>alert(1)</script>", "C & D", ""],
-        "ask": [70, 50, 30],
+        "ask": [70, 50, 60],
         "curve": ["log"] * 3,
     }
     lines |= {"a": [9, 5, 7], "h": [10, 20, 5], "unit": ["x", "x", "y"], "prior": [20, 20, 20]}
     units = {"id": ["all", "x", "y"], "parent": ["", "all", "all"], "name": ["Whole", "North", "South"]}
-    rules = [{"id": "half", "kind": "share", "node": "x", "cap": 0.7, "text": "North takes at most 70%"}]
+    rules = [{"id": "half", "kind": "share", "node": "x", "cap": 0.5, "text": "North takes at most half"}]
     return fiscus.Problem.from_frames(lines=lines, units=units, rules=rules, budget=100, name="Test <plan>")
 
 
@@ -132,7 +132,7 @@ def test_the_report_is_whole_safe_and_fetches_nothing(problem, tmp_path):
     assert page.open == []
     assert page.scripts == 0  # The title of a line was a script.
     assert page.fetched == []
-    assert "North takes at most 70%" in text
+    assert "North takes at most half" in text
     assert "&lt;script&gt;" in text
 
 
