@@ -28,8 +28,15 @@ def tree_problem(lines: int, segments: int = 5, fan_out: int = 10, seed: int = 0
     widths = rng.uniform(5, 20, (lines, segments)).round(2)
     slopes = np.sort(rng.uniform(0.1, 2.0, (lines, segments)), axis=1)[:, ::-1]
     x, y = np.cumsum(widths, axis=1), np.cumsum(widths * slopes, axis=1)
-    points = [";".join(f"{a!r}:{b!r}" for a, b in zip(xs, ys, strict=True)) for xs, ys in zip(x.tolist(), y.tolist(), strict=True)]
-    table = {"id": [f"l{i}" for i in range(lines)], "unit": [f"u{i // fan_out}" for i in range(lines)], "curve": ["piecewise"] * lines}
+    points = [
+        ";".join(f"{a!r}:{b!r}" for a, b in zip(xs, ys, strict=True))
+        for xs, ys in zip(x.tolist(), y.tolist(), strict=True)
+    ]
+    table = {
+        "id": [f"l{i}" for i in range(lines)],
+        "unit": [f"u{i // fan_out}" for i in range(lines)],
+        "curve": ["piecewise"] * lines,
+    }
     table |= {"points": points, "ask": x[:, -1].round(2).tolist()}
     caps = [None, *rng.uniform(300, 800, units).round(2).tolist()]
     tree = {"id": names, "parent": parents, "cap": caps}
