@@ -87,7 +87,7 @@ def _hill_inverse(price: FloatArray, a: FloatArray, h: FloatArray, p: FloatArray
 
 
 def _power_slope(k: FloatArray, a: FloatArray, _h: FloatArray, p: FloatArray) -> FloatArray:
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # A vertical slope at zero, times a scale of zero.
         slope = a * p * k ** (p - 1.0)
     return np.asarray(np.where(a > 0, slope, 0.0))
 

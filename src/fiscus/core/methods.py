@@ -78,14 +78,18 @@ def incremental(problem: Problem) -> FloatArray:
         factor = (1.0 + growth) ** np.arange(1, periods + 1)
     else:
         total = float(prior.sum())
-        factor = np.where(np.isfinite(problem.budget) & (total > 0), problem.budget / max(total, 1e-300), 1.0)
+        factor = np.where(np.isfinite(problem.budget), problem.budget / total, 1.0) if total > 0 else np.ones(periods)
     return np.asarray(np.clip(prior * factor[:, None], problem.lines.floor, problem.reach))
 
 
 def asks(facts: Facts) -> FloatArray:
-    """What each line asks for inside its own bounds, shape (T, n); its cap where it states no ask, else what it can reach."""
+    """What each line asks for inside its own bounds, shape (T, n).
+
+    Its cap where it states no ask, else what it can reach, and its floor where nothing bounds that: who asks for no amount gets none.
+    """
     bounded = np.where(np.isfinite(facts.lines.cap), facts.lines.cap, facts.reach)
     wanted = np.where(np.isfinite(facts.lines.ask), facts.lines.ask, bounded)
+    wanted = np.where(np.isfinite(wanted), wanted, facts.lines.floor)
     return np.asarray(np.clip(wanted, facts.lines.floor, facts.lines.cap))
 
 
@@ -104,8 +108,7 @@ def by_priority(problem: Problem) -> FloatArray:
     for period in range(problem.shape[0]):
         room = np.minimum(problem.units.cap[period], problem.budget[period])
         room = room - problem.membership @ given[period]
-        finite = np.where(np.isfinite(wanted[period]), wanted[period], 0.0)
-        worth = lines.weight * lines.curves.value(finite) / np.maximum(finite, 1e-300)
+        worth = lines.weight * lines.curves.value(wanted[period]) / np.maximum(wanted[period], 1e-300)
         for line in np.lexsort((np.arange(len(rank)), -worth, rank)).tolist():
             more = min(wanted[period, line] - given[period, line], float(room[path[line]].min()))
             total = given[period, line] + more
@@ -180,7 +183,7 @@ def targets(problem: Problem) -> FloatArray:
     wanted = asks(problem)
     filled = np.empty((problem.shape[0], len(tree)))
     for period in range(problem.shape[0]):
-        asked = problem.membership @ np.where(np.isfinite(wanted[period]), wanted[period], 0.0)
+        asked = problem.membership @ wanted[period]
         base = problem.membership @ problem.lines.prior
         root_limit = min(problem.budget[period], problem.units.cap[period, tree.root])
         given = problem.units.target[period]
@@ -225,8 +228,8 @@ def _hybrid(problem: Problem) -> Problem:
     """
     ready = _with_targets(problem)
     wanted = asks(problem)
-    finite = np.where(np.isfinite(wanted), wanted, 0.0)
-    worth = (problem.lines.weight * problem.lines.curves.value(finite)).sum() / max(float(finite.sum()), 1e-300)
+    asked = float(wanted.sum())
+    worth = float((problem.lines.weight * problem.lines.curves.value(wanted)).sum()) / asked if asked > 0 else 0.0
     options = problem.options
     price = [0.1 * worth if weight is None else weight for weight in (options.target_weight, options.ask_weight)]
     guides = (
