@@ -24,7 +24,7 @@ PLANS = {
     "yen": {"lines": LOGS | {"cap": [900, 800]}, "budget": 1001, "currency": "JPY"},
     "dinars": {"lines": LOGS | {"cap": [90.125, 80.375]}, "budget": 100.001, "currency": "KWD"},
     "almost straight": {
-        "lines": {"id": ["a", "b", "c"], "cap": [50, 80, 30], "curve": ["power", "power", "hill"], "h": [1, 1, 10], "p": [0.999, 0.01, 1.01]},
+        "lines": {"id": ["a", "b", "c"], "cap": [50, 80, 30], "curve": ["power", "power", "hill"], "h": [1, 1, 10], "p": [0.999, 0.01, 1.01]},  # noqa: E501
         "budget": 70,
     },
     "steps with tickets": {"lines": TWO | {"cap": [50, 80], "curve": ["step", "step"], "min_ticket": [20, 80]}, "budget": 100},

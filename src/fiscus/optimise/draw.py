@@ -32,6 +32,6 @@ def overview(result: Result) -> Figure:
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color="#e6e9ed")
     axes.set_axisbelow(True)
-    axes.legend(frameon=False, ncols=3, loc="lower right", bbox_to_anchor=(1, 1))
+    axes.legend(loc="lower right", frameon=True, edgecolor="none")
     axes.set_title(result.problem.name, loc="left")
     return figure
