@@ -113,8 +113,8 @@ def _sentence(each: Any, key: str, known: Mapping[str, Any]) -> str:
         return f"{given} is not an amount; use null where there is no limit"
     if kind == "literal_error":
         choices = str(limits.get("expected", ""))
-        words = choices.replace("'", "").replace(" or ", ", ").split(", ")
-        return f"{given} is not one of {choices}{near(given.strip(chr(39)), words)}"
+        known_words = choices.replace("'", "").replace(" or ", ", ").split(", ")
+        return f"{given} is not one of {choices}{near(given.strip(chr(39)), known_words)}"
     if kind.startswith(("float", "int")):
         return f"{given} is not a number; write digits only, without signs or grouping"
     if kind.startswith("bool"):

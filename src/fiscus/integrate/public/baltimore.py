@@ -1,4 +1,4 @@
-"""Public budget data, shipped with the package, turned into the plan folders (§7) under ``fiscus/plans``.
+"""Baltimore's capital programme as plan folders (§7).
 
 What people decided in the year being planned never reaches a plan: the tables that a plan is read from are made from
 :class:`Ask`, which has no such field, and from rows of earlier years. It goes to ``adopted.csv`` and ``stages.csv``,
@@ -7,7 +7,6 @@ for comparison only. The one exception is said where it is made: the money in ea
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,14 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from fiscus.errors import InvalidInput
+from fiscus.integrate.public.files import (
+    ADOPTED_COLUMNS,
+    UNIT_COLUMNS,
+    Unit,
+    attainable,
+    read_rows,
+    write_rules,
+    write_settings,
+    write_table,
+)
 from fiscus.integrate.shipped import SOURCES
 
 BALTIMORE = SOURCES / "baltimore_cip_fy2014_2024.csv"
-OMB = SOURCES / "omb_discretionary_ba_fy2010_2017.csv"
-
 GENERAL_OBLIGATION = "100"
 """Fund of the General Obligation bonds."""
 
@@ -50,25 +55,11 @@ DEPARTMENT_FLOOR = 0.25  # Of the smaller of its ask and its average of the year
 DEPARTMENT_CAP = 0.40  # Of all General Obligation bonds.
 CONTINUING_FLOOR = 0.5  # Of all General Obligation bonds, soft.
 CONTINUING_PENALTY = 0.1
-ACCOUNT_FLOOR_PERCENT = 80  # Of last year.
-AGENCY_GROWTH = 0.10
-DEFENCE_BAND = 0.01  # Either side of last year's share.
-
-UNIT_COLUMNS = ("id", "parent", "name", "cap", "target")
 CITY_LINE_COLUMNS = (
     "id", "unit", "name", "prior", "ask", "cap", "weight", "priority", "curve", "a", "h",
     "fund", "department", "bureau", "status",
 )  # fmt: skip
-FEDERAL_LINE_COLUMNS = (
-    "id", "unit", "name", "prior", "ask", "floor", "cap", "weight", "priority", "curve", "a", "h",
-    "agency", "bureau", "subfunction", "category",
-)  # fmt: skip
-ADOPTED_COLUMNS = ("period", "line", "amount")
 STAGE_COLUMNS = ("period", "line", "requested", "planning", "finance", "estimates", "adopted")
-LEFT_OUT_COLUMNS = ("period", "line", "name", "prior", "ask", "reason")
-
-Unit = tuple[str, str, str, int | None, int | None]
-"""A row of ``units.csv``: id, parent, name, cap, target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,23 +94,10 @@ class Outcome:
     adopted: int
 
 
-def write_shipped_plans(folder: Path) -> None:
-    """Make every shipped plan anew from the raw data, each in its own folder below this one.
-
-    Their README files are written by hand.
-    """
-    baltimore_go_plan(folder / "baltimore-go-fy2024")
-    baltimore_all_funds_plan(folder / "baltimore-all-funds-fy2024")
-    omb_plan(folder / "us-federal-fy2016")
-
-
-# Baltimore
-
-
 def read_baltimore(source: Path = BALTIMORE) -> list[Outcome]:
     """Every project and fund of every year, sorted; rows of the same year, project and fund are added up."""
     groups: dict[tuple[int, str, str], list[dict[str, str]]] = defaultdict(list)
-    for row in _read(source):
+    for row in read_rows(source):
         groups[int(row["fiscal_year"]), row["source_code"], row["cip_number"]].append(row)
     return [_outcome(groups[key]) for key in sorted(groups)]
 
@@ -161,12 +139,12 @@ def baltimore_go_plan(out: Path, year: int = 2024, source: Path = BALTIMORE) -> 
     envelope = BOND_ENVELOPES[year]
     units = [("city", "", "City of Baltimore", None, envelope), *_fund_units("", "city", asks, earlier, envelope, year)]
     lines = _city_lines(asks, earlier, year, lambda ask: ask.project, lambda ask: f"bureau-{ask.bureau}")
-    _write_table(out / "units.csv", UNIT_COLUMNS, units)
-    _write_table(out / "lines.csv", CITY_LINE_COLUMNS, lines)
-    _write_rules(out, _bond_rules("", "city", asks, earlier, year))
+    write_table(out / "units.csv", UNIT_COLUMNS, units)
+    write_table(out / "lines.csv", CITY_LINE_COLUMNS, lines)
+    write_rules(out, _bond_rules("", "city", asks, earlier, year))
     name = f"Baltimore FY{year} General Obligation bonds"
     note = "The bond envelope, the same every year since FY2020." if year >= 2020 else "The bond envelope of the year."
-    _write_settings(out, name, f"FY{year}", envelope, note)
+    write_settings(out, name, f"FY{year}", envelope, note)
     _write_decisions(out, outcomes, year, lambda ask: ask.project)
 
 
@@ -198,11 +176,11 @@ def baltimore_all_funds_plan(out: Path, year: int = 2024, source: Path = BALTIMO
         units += _fund_units(f"{node}/", node, members, past, available[fund], year)
     city: Unit = ("city", "", "City of Baltimore", None, sum(row[4] or 0 for row in units if row[1] == "city"))
     lines = _city_lines(asks, earlier, year, _line_of_fund, lambda ask: f"fund-{ask.fund}/bureau-{ask.bureau}")
-    _write_table(out / "units.csv", UNIT_COLUMNS, [city, *units])
-    _write_table(out / "lines.csv", CITY_LINE_COLUMNS, lines)
-    _write_rules(out, _rules_of_bonds_fund(asks, earlier, year))
+    write_table(out / "units.csv", UNIT_COLUMNS, [city, *units])
+    write_table(out / "lines.csv", CITY_LINE_COLUMNS, lines)
+    write_rules(out, _rules_of_bonds_fund(asks, earlier, year))
     note = "TAKEN FROM THE OUTCOME: the money in a fund (its cap in units.csv) is what was adopted from it. Their sum:"
-    _write_settings(out, f"Baltimore FY{year} capital budget, all funds", f"FY{year}", sum(available.values()), note)
+    write_settings(out, f"Baltimore FY{year} capital budget, all funds", f"FY{year}", sum(available.values()), note)
     _write_decisions(out, outcomes, year, _line_of_fund)
 
 
@@ -282,40 +260,6 @@ def _asked_by(asks: Iterable[Ask], key: Callable[[Ask], str]) -> dict[str, int]:
     return total
 
 
-def attainable(total: int, wanted: Mapping[str, int], most: Mapping[str, int]) -> dict[str, int]:
-    """Split a total in proportion, giving nobody more than they can use and passing the rest on.
-
-    Args:
-        total: Whole money to split; what exceeds the sum of ``most`` stays unsplit.
-        wanted: Proportions; missing or negative counts as 0. Where nobody left has one, ``most`` is the proportion.
-        most: Largest part of each, whole money.
-
-    Returns:
-        Whole parts, in the order of ``most``, that sum to ``min(total, sum(most))`` exactly.
-    """
-    left = min(total, sum(most.values()))
-    parts: dict[str, int] = {}
-    while len(parts) < len(most):
-        free = [key for key in most if key not in parts]
-        weight = {key: max(0, wanted.get(key, 0)) for key in free}
-        if not any(weight.values()):
-            weight = {key: most[key] or 1 for key in free}
-        whole = sum(weight.values())
-        full = {key: most[key] for key in free if left * weight[key] >= most[key] * whole}
-        parts |= full or _largest_remainder(left, weight)
-        left -= sum(full.values())
-    return {key: parts[key] for key in most}
-
-
-def _largest_remainder(total: int, weight: Mapping[str, int]) -> dict[str, int]:
-    whole = sum(weight.values())
-    parts = {key: total * each // whole for key, each in weight.items()}
-    by_remainder = sorted(weight, key=lambda key: (-(total * weight[key] % whole), key))
-    for key in by_remainder[: total - sum(parts.values())]:
-        parts[key] += 1
-    return parts
-
-
 def _city_lines(
     asks: Sequence[Ask],
     earlier: Sequence[Outcome],
@@ -390,196 +334,9 @@ def _write_decisions(out: Path, outcomes: Sequence[Outcome], year: int, line_id:
     """What people decided in the year planned: for comparison and replay, never read with the plan."""
     period = f"FY{year}"
     decided = sorted((line_id(each.ask), each) for each in outcomes if each.year == year)
-    _write_table(out / "adopted.csv", ADOPTED_COLUMNS, [(period, line, each.adopted) for line, each in decided])
+    write_table(out / "adopted.csv", ADOPTED_COLUMNS, [(period, line, each.adopted) for line, each in decided])
     stages = [
         (period, line, each.ask.requested, each.planning, each.finance, each.estimates, each.adopted)
         for line, each in decided
     ]
-    _write_table(out / "stages.csv", STAGE_COLUMNS, stages)
-
-
-# US federal government
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """One account of the US budget; US dollars of discretionary budget authority.
-
-    Attributes:
-        id: Agency, bureau and account code, and the subfunction where an account has several.
-        prior: Last year's actual.
-        ask: The President's request.
-        enacted: What Congress enacted, for comparison only.
-    """
-
-    id: str
-    name: str
-    agency: str
-    agency_name: str
-    bureau: str
-    bureau_name: str
-    subfunction: str
-    category: str
-    prior: int
-    ask: int
-    enacted: int
-
-
-def read_omb(source: Path = OMB) -> list[Account]:
-    """Every account, sorted by id."""
-    rows = _read(source)
-    keys = ["-".join((row["agency_code"], row["bureau_code"], row["account_code"])) for row in rows]
-    shared = {key for key in keys if keys.count(key) > 1}
-    accounts = (_account(row, key, key in shared) for row, key in zip(rows, keys, strict=True))
-    return sorted(accounts, key=lambda account: account.id)
-
-
-def _account(row: Mapping[str, str], key: str, shared: bool) -> Account:
-    def dollars(column: str) -> int:
-        return 1000 * int(row[column])
-
-    return Account(
-        id=f"{key}/{row['subfunction_code']}" if shared else key,
-        name=row["account_name"].strip(),
-        agency=row["agency_code"],
-        agency_name=row["agency_name"],
-        bureau=f"{row['agency_code']}-{row['bureau_code']}",
-        bureau_name=row["bureau_name"],
-        subfunction=row["subfunction_title"],
-        category="defence" if row["subfunction_code"].startswith("05") else "non-defence",
-        prior=dollars("ba_2015_actual"),
-        ask=dollars("ba_2016_request"),
-        enacted=dollars("ba_2016_enacted"),
-    )
-
-
-def omb_plan(out: Path, source: Path = OMB) -> None:
-    """Write the plan of US federal discretionary spending in FY2016 under a budget that does not grow.
-
-    Args:
-        out: Folder to write into.
-        source: The raw table.
-    """
-    accounts = read_omb(source)
-    asking = [account for account in accounts if account.ask > 0]
-    budget = sum(max(0, account.prior) for account in asking)
-    _write_table(out / "units.csv", UNIT_COLUMNS, _federal_units(asking, budget))
-    _write_table(out / "lines.csv", FEDERAL_LINE_COLUMNS, [_federal_line(account) for account in asking])
-    _write_rules(out, _federal_rules(asking, budget))
-    note = "Flat budget: the FY2015 money of the accounts that ask, less than they ask. Our scenario, not a law."
-    _write_settings(out, "US federal discretionary budget FY2016, flat", "FY2016", budget, note)
-    adopted = [("FY2016", account.id, account.enacted) for account in accounts]
-    _write_table(out / "adopted.csv", ADOPTED_COLUMNS, adopted)
-    reasons = {True: "asks for nothing", False: "asks for less than nothing (offsetting receipts, rescissions)"}
-    left_out = [
-        ("FY2016", account.id, account.name, account.prior, account.ask, reasons[account.ask == 0])
-        for account in accounts
-        if account.ask <= 0
-    ]
-    _write_table(out / "left_out.csv", LEFT_OUT_COLUMNS, left_out)
-
-
-def _federal_line(account: Account) -> tuple[Any, ...]:
-    prior = max(0, account.prior)
-    floor = min(account.ask, prior * ACCOUNT_FLOOR_PERCENT // 100)
-    return (
-        account.id, account.bureau, account.name, prior, account.ask, floor, account.ask, 1, None, "log", account.ask,
-        account.ask, account.agency_name, account.bureau_name, account.subfunction, account.category,
-    )  # fmt: skip
-
-
-def _federal_units(asking: Sequence[Account], budget: int) -> list[Unit]:
-    """Agencies and bureaus, with attainable targets by last year's money."""
-    asks, priors = _federal_totals(asking)
-    agencies = {account.agency: account.agency_name for account in asking}
-    units: list[Unit] = [("us", "", "United States Government", None, budget)]
-    targets = attainable(budget, priors, {agency: asks[agency] for agency in sorted(agencies)})
-    for agency, target in targets.items():
-        bureaus = {account.bureau: account.bureau_name for account in asking if account.agency == agency}
-        inner = attainable(target, priors, {bureau: asks[bureau] for bureau in sorted(bureaus)})
-        units.append((agency, "us", agencies[agency], None, target))
-        units += [(bureau, agency, bureaus[bureau], None, inner[bureau]) for bureau in inner]
-    return units
-
-
-def _federal_totals(asking: Iterable[Account]) -> tuple[dict[str, int], dict[str, int]]:
-    """Asks and last year's money of every agency and bureau."""
-    asks: dict[str, int] = defaultdict(int)
-    priors: dict[str, int] = defaultdict(int)
-    for account in asking:
-        for unit in (account.agency, account.bureau):
-            asks[unit] += account.ask
-            priors[unit] += max(0, account.prior)
-    return asks, priors
-
-
-def _federal_rules(asking: Sequence[Account], budget: int) -> list[dict[str, Any]]:
-    asks, priors = _federal_totals(asking)
-    names = {account.agency: account.agency_name for account in asking}
-    # Only where the rule can bind; an agency that is new this year has nothing to grow from.
-    growing = [each for each in sorted(names) if 0 < priors[each] * (1 + AGENCY_GROWTH) < asks[each]]
-    defence = sum(max(0, account.prior) for account in asking if account.category == "defence") / budget
-    return [*(_growth_rule(each, names[each]) for each in growing), _defence_rule(defence)]
-
-
-def _growth_rule(agency: str, name: str) -> dict[str, Any]:
-    text = f"No leap: {name} grows by at most {AGENCY_GROWTH:.0%} in one year."
-    rule = {"id": f"growth-{agency}", "kind": "change", "text": text, "owner": "Office of Management and Budget"}
-    return rule | {"node": agency, "up": AGENCY_GROWTH, "relative": True}
-
-
-def _defence_rule(share: float) -> dict[str, Any]:
-    floor, cap = round(share - DEFENCE_BAND, 4), round(share + DEFENCE_BAND, 4)
-    text = f"Parity: defence keeps its share of last year ({share:.2%} of the total) to within one point either way."
-    rule = {"id": "defence-share", "kind": "share", "text": text, "owner": "Committee on Appropriations"}
-    return rule | {"tag": {"category": "defence"}, "floor": floor, "cap": cap}
-
-
-# Files
-
-
-def _read(source: Path) -> list[dict[str, str]]:
-    with source.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def _write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(rows)
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8", newline="\n")
-
-
-def _write_rules(out: Path, rules: Sequence[Mapping[str, Any]]) -> None:
-    head = "# Illustrations by the authors of Fiscus, not law or policy; owners are roles such rules would belong to.\n"
-    body = yaml.safe_dump([dict(rule) for rule in rules], sort_keys=False, allow_unicode=True, width=120)
-    _write_text(out / "rules.yaml", head + body)
-
-
-def _write_settings(out: Path, name: str, period: str, budget: int, note: str) -> None:
-    _write_text(out / "plan.yaml", SETTINGS.format(name=name, period=period, budget=budget, note=note))
-
-
-SETTINGS = """\
-name: {name}
-currency: USD            # of every amount in this folder, in dollars
-periods: [{period}]        # one yearly round
-# {note}
-budget: {{{period}: {budget}}}
-method: optimise         # or top_down, bottom_up, hybrid, incremental, zero_based
-spend_weight: 0          # 0: the most benefit from a fixed budget; 1: benefit less spending (net present value)
-discount_rate: 0.0       # per period, a fraction; with one period it changes no choice
-opening_cash: null       # no working-capital account
-reserve: 0               # nothing held back
-carry_over: 0            # what is not spent lapses at the end of the period
-units: units.csv         # who the money flows through, with targets from earlier years
-lines: lines.csv         # what it can be spent on: asks, last year, benefit curve and weight
-rules: rules.yaml        # further rules, ours and mild
-risk: null               # one scenario, so no risk to be averse to; scenarios: scenarios.csv would add more
-"""
+    write_table(out / "stages.csv", STAGE_COLUMNS, stages)
