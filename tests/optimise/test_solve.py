@@ -133,6 +133,8 @@ def test_unknown_words_are_refused_with_the_known_ones():
         fiscus.solve(plan(), method="best")  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match="highs"):
         fiscus.solve(plan(), route="gurobi")  # type: ignore[arg-type]
+    with pytest.raises(RouteUnavailable, match="highs"):
+        fiscus.solve(plan(), route="tree")  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match="time_limit"):
         fiscus.solve(plan(), time_limit=0)
 

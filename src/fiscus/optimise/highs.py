@@ -10,25 +10,13 @@ import highspy
 import numpy as np
 import scipy.sparse as sp
 
-from fiscus.core.arrays import BoolArray, FloatArray
+from fiscus.core.arrays import FloatArray
+from fiscus.optimise.layout import Arrays
 
 Status = Literal["optimal", "feasible", "infeasible", "unbounded", "no_solution"]
 
 TOLERANCE = 1e-9
 """Primal and dual feasibility asked of HiGHS on the scaled model; the referee allows 1e-6 on the true one."""
-
-
-@dataclass(frozen=True, eq=False)
-class Arrays:
-    """``max cost @ z`` subject to ``row_lower <= matrix @ z <= row_upper``, ``lower <= z <= upper``, some z in {0, 1}."""
-
-    cost: FloatArray
-    lower: FloatArray
-    upper: FloatArray
-    integer: BoolArray
-    matrix: sp.csr_array
-    row_lower: FloatArray
-    row_upper: FloatArray
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,19 @@ from fiscus.core.problem import Problem
 from fiscus.core.rows import Columns, Point, Rows, used
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Arrays:
+    """``max cost @ z`` subject to ``row_lower <= matrix @ z <= row_upper``, ``lower <= z <= upper``, some z in {0, 1}."""
+
+    cost: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    integer: BoolArray
+    matrix: sp.csr_array
+    row_lower: FloatArray
+    row_upper: FloatArray
+
+
 @dataclass(frozen=True, eq=False)
 class Block:
     """Columns of one name in the arrays.
@@ -34,16 +47,17 @@ class Block:
         return slice(self.offset, self.offset + len(self.active))
 
 
-@dataclass(frozen=True, eq=False)
-class Form:
-    """``max cost @ z + constant`` subject to ``row_lower <= matrix @ z <= row_upper`` and ``lower <= z <= upper``.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Form(Arrays):
+    """The arrays of a problem, and what their rows and columns stand for; ``constant`` is to be added to the objective.
 
     Attributes:
         problem: What the arrays state.
         blocks: Column blocks by name, in order.
         rows: Row blocks in order; their lengths add up to the rows of the matrix.
         effect: Block to sparse map (T*n, block size) whose sum with ``effect_constant`` is ``f_i(k[t,i])`` or its estimate.
-        matrix: Sparse rows, shape (m, columns).
+        effect_constant: Shape (T*n,).
+        constant: Part of the objective that no column moves.
     """
 
     problem: Problem
@@ -51,14 +65,7 @@ class Form:
     rows: tuple[Rows, ...]
     effect: Mapping[str, sp.csr_array]
     effect_constant: FloatArray
-    cost: FloatArray
     constant: float
-    lower: FloatArray
-    upper: FloatArray
-    integer: BoolArray
-    matrix: sp.csr_array
-    row_lower: FloatArray
-    row_upper: FloatArray
 
     @cached_property
     def offsets(self) -> IntArray:

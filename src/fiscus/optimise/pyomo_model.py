@@ -23,8 +23,7 @@ from fiscus.core.facts import Facts
 from fiscus.core.problem import Problem
 from fiscus.errors import InvalidInput
 from fiscus.optimise.form import form
-from fiscus.optimise.highs import Arrays
-from fiscus.optimise.layout import Block, Form
+from fiscus.optimise.layout import Arrays, Block, Form
 
 _MATH = SymbolicMath(pyo.exp, pyo.log)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import scipy.sparse as sp
 
@@ -11,8 +9,7 @@ from fiscus.core.facts import Facts
 from fiscus.core.problem import Problem
 from fiscus.core.rules.base import amount
 from fiscus.optimise import highs
-from fiscus.optimise.highs import Arrays
-from fiscus.optimise.layout import Form
+from fiscus.optimise.layout import Arrays, Form
 
 SECONDS = 20.0
 
@@ -91,7 +88,7 @@ def _elastic(problem: Problem, model: Form) -> tuple[Arrays, list[tuple[str, str
         row_lower=np.concatenate([model.row_lower, floors]),
         row_upper=np.concatenate([model.row_upper, np.full(len(floor), np.inf)]),
     )
-    return replace(arrays), names
+    return arrays, names
 
 
 def unbounded_reasons(problem: Facts) -> tuple[str, ...]:

@@ -17,11 +17,11 @@ from fiscus.core.methods import plan
 from fiscus.core.objective import objective
 from fiscus.core.problem import METHODS, Method, Problem
 from fiscus.core.rules import Risk
-from fiscus.errors import InvalidInput, InvalidRule
+from fiscus.errors import InvalidInput, InvalidRule, RouteUnavailable
 from fiscus.optimise import highs
 from fiscus.optimise.form import form
-from fiscus.optimise.highs import Arrays, Outcome
-from fiscus.optimise.layout import Form
+from fiscus.optimise.highs import Outcome
+from fiscus.optimise.layout import Arrays, Form
 from fiscus.optimise.pieces import Points, initial_points, refined
 from fiscus.optimise.reasons import infeasible_reasons, unbounded_reasons
 from fiscus.optimise.result import Binding, Result, Status
@@ -108,6 +108,8 @@ def solve(
 def _check(method: str, route: str, time_limit: float | None, gap: float | None) -> None:
     if method not in METHODS:
         raise InvalidInput(f"method is one of {', '.join(METHODS)}, got {method!r}")
+    if route == "tree":
+        raise RouteUnavailable("the tree route is not built yet; route highs solves the same problems")
     if route not in ROUTES:
         raise InvalidInput(f"route is one of {', '.join(ROUTES)}, got {route!r}")
     if time_limit is not None and not time_limit > 0:
@@ -277,14 +279,8 @@ def _risk_misses(search: Search, problem: Problem) -> list[float]:
     return [each.distance for each in broken]
 
 
-def _arrays(model: Form) -> Arrays:
-    return Arrays(
-        model.cost, model.lower, model.upper, model.integer, model.matrix, model.row_lower, model.row_upper
-    )  # fmt: skip
-
-
 def _run_highs(model: Form, limits: Limits) -> Outcome:
-    return polished(_arrays(model), limits)
+    return polished(model, limits)
 
 
 def _run_pyomo(model: Form, limits: Limits) -> Outcome:
