@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -121,3 +123,14 @@ def test_the_demo_compares_methods_with_what_people_did(tmp_path):
     assert len(document["explanations"]) == 10
     assert any("no assessed benefit" in note for note in document["notes"])
     assert "icicle" in (tmp_path / "report.html").read_text().lower()
+
+
+def test_what_a_solver_prints_past_every_setting_stays_out_of_the_output():
+    """HiGHS 1.15 prints a debug line to file descriptor 1 in some searches; only Fiscus's own words may be there."""
+    code = (
+        "import os\nfrom fiscus.cli.output import print_json, working\n"
+        "with working('solving'):\n    os.write(1, b'noise of a solver')\nprint_json({'clean': True})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == {"clean": True}
+    assert "noise" in done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -48,12 +49,24 @@ def sentences() -> Iterator[None]:
 
 @contextmanager
 def working(what: str) -> Iterator[None]:
-    """A spinner beside the output while something takes its time; nothing where nobody watches."""
-    if not aside.is_terminal:
-        yield
-        return
-    with aside.status(what):
-        yield
+    """A spinner beside the output while something takes its time; nothing where nobody watches.
+
+    HiGHS now and then prints a line of its own to the process's standard output, past every setting; it goes beside too, so that
+    ``--json`` stays JSON.
+    """
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        if aside.is_terminal:
+            with aside.status(what):
+                yield
+        else:
+            yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _escaped(text: str) -> str:

@@ -22,7 +22,7 @@ from fiscus.core.process import Scenarios
 from fiscus.core.risk import Measure, RiskAversion
 from fiscus.core.rules import Rule, kinds
 from fiscus.core.scenario_table import read_scenarios
-from fiscus.core.settings import PlanSettings, complaints
+from fiscus.core.settings import PlanSettings, complaints, period_names
 from fiscus.core.statement import state
 from fiscus.core.tree import Tree, tree_faults
 from fiscus.errors import InvalidInput, InvalidMoney, InvalidRule
@@ -296,17 +296,14 @@ class _Reader:
         largest = np.where(np.isfinite(cap), cap, 0.0).max(axis=0) if len(cap) else h
         h = np.where(step & np.isnan(h) & (largest > 0), largest, h)
         good = True
+        told = {(each.table, each.row, each.column) for each in self.collector.findings}
         for position, (row, name) in enumerate(zip(reader.table.rows, family, strict=True)):
             own = {"a": a[position], "h": h[position], "p": p[position]}
             fault = parameter_fault(name, own, points[position])
-            if fault and not self._told(reader.table.name, row, fault[0]):
+            if fault and (reader.table.name, row, fault[0]) not in told:
                 self.collector.error(reader.table.name, row, fault[0], fault[1])
             good = good and fault is None
         return Curves.make(family, a=a, h=h, p=p, points=points) if good else None
-
-    def _told(self, table: str, row: int, column: str) -> bool:
-        """Whether a cell already has an error."""
-        return any((each.table, each.row, each.column) == (table, row, column) for each in self.collector.findings)
 
 
 _PLAIN_COLUMNS = {
@@ -336,10 +333,8 @@ def _rule(entry: RuleEntry, name: str, collector: Collector) -> Rule | None:
         said = "the key 'kind' is missing" if kind is None else f"there is no kind of rule {short_repr(kind)}"
         collector.error(name, entry.row, "kind", f"{label}{said}{hint}")
         return None
-    if isinstance(keys.get("periods"), str | int | float):
-        keys["periods"] = [keys["periods"]]
-    if isinstance(keys.get("periods"), list):
-        keys["periods"] = [str(period) for period in keys["periods"]]
+    if keys.get("periods") is not None:
+        keys["periods"] = period_names(keys["periods"])
     try:
         return known[kind].model_validate(keys)
     except ValidationError as error:

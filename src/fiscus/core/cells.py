@@ -31,6 +31,10 @@ _SUFFIX = {
     "billion": 1e9,
 }
 _SYMBOL = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY"}
+LONGEST_NUMBER = 60
+"""Characters above which text is no number that a person wrote, so that no more is tried on it."""
+LARGEST_NUMBER = 9e16
+"""Size above which a number is refused: cents of it do not fit into 64 bits (§3.1)."""
 _TRUE, _FALSE = {"true", "yes", "y", "1", "1.0"}, {"false", "no", "n", "0", "0.0"}
 
 
@@ -104,7 +108,7 @@ def _finite(number: object) -> Read:
     try:
         value = float(number)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
-        return Read(None, "error", f"{number!r} is not a number")
+        return Read(None, "error", f"{short_repr(number)} is not a number")
     if not math.isfinite(value):
         return Read(None, "error", f"{value} is not an amount; leave the cell empty where there is no limit")
     return Read(value)
@@ -112,6 +116,8 @@ def _finite(number: object) -> Read:
 
 def _complaint(text: str, currency: Currency, *, fraction: bool) -> str:
     """What is wrong with text that is no number, and what to write."""
+    if len(text) > LONGEST_NUMBER:
+        return f"{short_repr(text)} is not a number"
     if re.fullmatch(r"[+-]?(nan|inf(inity)?)", text, re.IGNORECASE):
         return f"{text!r} is not an amount; leave the cell empty where there is no limit"
     if text.endswith("%"):
@@ -181,7 +187,10 @@ def short_repr(value: object) -> str:
     """A value as Python shows it, cut short: what came from YAML may refer to itself many times over."""
     shown = reprlib.Repr()  # Its limits are constructor arguments only from Python 3.12 on.
     shown.maxlevel, shown.maxstring, shown.maxother = 2, 80, 80
-    return shown.repr(value)
+    try:
+        return shown.repr(value)
+    except ValueError:  # Python refuses to write out whole numbers of thousands of digits.
+        return "a number of thousands of digits"
 
 
 def near(word: str, words: Iterable[str]) -> str:

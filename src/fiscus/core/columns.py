@@ -9,13 +9,15 @@ from typing import Any, Literal
 import numpy as np
 
 from fiscus.core.arrays import FloatArray
-from fiscus.core.cells import is_empty, near, read_flag, read_number, read_points, text_of, to_the_cent
+from fiscus.core.cells import LARGEST_NUMBER, is_empty, near, read_flag, read_number, read_points, text_of, to_the_cent
 from fiscus.core.fields import Column
 from fiscus.core.findings import Finding, Severity
-from fiscus.core.money import Currency
+from fiscus.core.money import LARGEST_MINOR, Currency
 
 MOST_PER_COLUMN = 20
 """Findings of one kind of trouble in one column that are told one by one; the rest are counted."""
+LONGEST_SENTENCE = 500
+"""Characters of a sentence that are told; cells can hold whole books."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Collector:
 
     def add(self, severity: Severity, table: str, row: int | None, column: str | None, sentence: str) -> None:
         """Note one thing."""
+        if len(sentence) > LONGEST_SENTENCE:
+            sentence = sentence[:LONGEST_SENTENCE] + "..."
         self.findings.append(Finding(severity, table, row, column, sentence))
 
     def error(self, table: str, row: int | None, column: str | None, sentence: str) -> None:
@@ -103,14 +107,24 @@ class ColumnReader:
     def tags(self) -> dict[str, tuple[str, ...]]:
         """Columns that are not the model's own, as text."""
         own = {name for name in self.table.columns if "@" not in name and name not in self.spec}
-        return {
-            name: tuple(text_of(cell) for cell in cells) for name, cells in self.table.columns.items() if name in own
-        }
+        return {name: tuple(self._as_text(name, cells)) for name, cells in self.table.columns.items() if name in own}
 
     def text(self, name: str) -> list[str]:
         """A text column; an absent one is empty."""
         cells = self.table.columns.get(name)
-        return [""] * len(self.table) if cells is None else [text_of(cell) for cell in cells]
+        return [""] * len(self.table) if cells is None else self._as_text(name, cells)
+
+    def _as_text(self, name: str, cells: Sequence[object]) -> list[str]:
+        """Cells as text; half characters, which no file can hold, are errors."""
+        words = [text_of(cell) for cell in cells]
+        try:
+            "".join(words).encode()
+        except UnicodeEncodeError:
+            for row, word in zip(self.table.rows, words, strict=True):
+                if any("\ud800" <= sign <= "\udfff" for sign in word):
+                    sentence = "half a character (a lone surrogate) is not text; write the character itself"
+                    self.collector.error(self.table.name, row, name, sentence)
+        return words
 
     def numbers(self, name: str, empty: float) -> FloatArray:
         """A column of numbers, shape (n,); what cannot be read is NaN and an error."""
@@ -162,8 +176,10 @@ class ColumnReader:
         """Data frames say NaN for an empty cell; files do not."""
         return "." not in self.table.name
 
-    @staticmethod
-    def _range(column: Column, value: float) -> tuple[Literal["error"] | None, str]:
+    def _range(self, column: Column, value: float) -> tuple[Literal["error"] | None, str]:
+        largest = LARGEST_MINOR / 10.0**self.currency.exponent if column.kind == "money" else LARGEST_NUMBER
+        if abs(value) >= largest:
+            return "error", f"{value:.12g} is too large; the largest number is {largest:.3g}"
         if column.minimum is not None and value < column.minimum:
             return "error", f"{value:.12g} is below {column.minimum:g}, the least it can be"
         if column.below is not None and value >= column.below:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fiscus.core.arrays import BoolArray, FloatArray, IntArray, frozen
+from fiscus.core.cells import LARGEST_NUMBER
 from fiscus.errors import InvalidCurve
 
 STEP_TOLERANCE = 1e-9
@@ -412,4 +413,6 @@ def _points_fault(points: Sequence[tuple[float, float]] | None) -> tuple[str, st
         return "points", "a curve starts at 0:0, no money and no benefit"
     if pairs[0, 1] < 0 or (np.diff(pairs[:, 0]) <= 0).any() or (np.diff(pairs[:, 1]) < 0).any():
         return "points", "money must rise from point to point and the benefit must not fall"
+    if (np.abs(pairs) >= LARGEST_NUMBER).any() or (np.diff(pairs[:, 0]) < 1e-6).any():
+        return "points", f"numbers stay below {LARGEST_NUMBER:.3g}, and points lie at least 0.000001 of money apart"
     return None

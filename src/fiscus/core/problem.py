@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fiscus.core.assemble import RuleEntry, assemble
+from fiscus.core.cells import short_repr
 from fiscus.core.columns import Table
 from fiscus.core.facts import Facts
 from fiscus.core.findings import Finding
@@ -68,7 +69,7 @@ class Problem(Facts):
             name: _table(name, frame) for name, frame in (("units", units), ("lines", lines), ("scenarios", scenarios))
         }
         entries = [RuleEntry(rule, number) for number, rule in enumerate(rules, start=1)]
-        line_table = tables["lines"] or Table("lines", {}, [])
+        line_table = tables["lines"] if tables["lines"] is not None else Table("lines", {}, [])
         fields, findings = assemble(
             settings, tables["units"], line_table, entries, tables["scenarios"], rules_name="rules"
         )  # fmt: skip
@@ -105,11 +106,28 @@ def _table(name: str, frame: Any) -> Table | None:
     """A frame's cells; None for no frame."""
     if frame is None:
         return None
-    cells = {str(column): list(frame[column]) for column in frame}
+    names = [str(column) for column in frame]
+    twice = sorted({each for each in names if names.count(each) > 1})
+    if twice:
+        raise InvalidPlan(
+            [Finding("error", name, None, each, "two columns have this name; keep one") for each in twice]
+        )
+    cells = {str(column): _cells(name, str(column), frame[column]) for column in frame}
     sizes = {len(values) for values in cells.values()}
     if len(sizes) > 1:
         raise InvalidPlan([Finding("error", name, None, None, f"its columns have different lengths: {sorted(sizes)}")])
     return Table(name, cells, range(1, max(sizes, default=0) + 1))
+
+
+def _cells(table: str, name: str, column: Any) -> list[object]:
+    """A column's cells as Python's own values where it is an array of numbers."""
+    if isinstance(column, np.ndarray) and column.dtype.kind in "fiub":
+        return list(column.ravel().tolist())
+    if isinstance(column, str) or not hasattr(column, "__iter__"):
+        raise InvalidPlan(
+            [Finding("error", table, None, name, f"{short_repr(column)} is not a list of cells, one a row")]
+        )
+    return list(column)
 
 
 def _sha256(content: Any) -> str:

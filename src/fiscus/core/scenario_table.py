@@ -37,6 +37,10 @@ def read_scenarios(
     for name in ("scenario", "probability", "factor"):
         if name not in table.columns:
             collector.error(table.name, 1, name, f"the column {name!r} is missing{near(name, table.columns)}")
+    for name in table.columns:
+        if name not in SCENARIO_COLUMNS and near(name.lower(), SCENARIO_COLUMNS):
+            sentence = f"the column is not used{near(name.lower(), SCENARIO_COLUMNS)}"
+            collector.add("warning", table.name, 1, name, sentence)
     if not len(table):
         collector.error(table.name, None, None, "the table has no rows; remove it from plan.yaml or fill it")
     names, factors = reader.text("scenario"), reader.numbers("factor", 1.0)

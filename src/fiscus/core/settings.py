@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from fiscus.core.cells import near, short_repr
+from fiscus.core.cells import LARGEST_NUMBER, near, short_repr
 from fiscus.core.options import Method
 
 Amount = Annotated[float, Field(ge=0)]
+
+
+def period_names(given: object) -> object:
+    """Names of periods: one or many, as text, numbers or dates, in a list or an array; anything else as it is."""
+    if isinstance(given, str | int | float | date):
+        given = [given]
+    elif not isinstance(given, list | tuple) and hasattr(given, "tolist"):
+        given = given.tolist()
+    if not isinstance(given, list | tuple):
+        return given
+    return [name if isinstance(name, Mapping | list | tuple | set) or name is None else str(name) for name in given]
+
+
+def refuse_too_large(value: Any) -> Any:
+    """A key's value; a number that is too large to reckon with is an error."""
+    for number in value.values() if isinstance(value, dict) else [value]:
+        if isinstance(number, float | int) and abs(number) >= LARGEST_NUMBER:
+            raise ValueError(f"the largest number is {LARGEST_NUMBER:.3g}")
+    return value
 
 
 class PlanSettings(BaseModel):
@@ -56,13 +76,13 @@ class PlanSettings(BaseModel):
         None, ge=0, description="Hybrid method: value lost per unit asked for and not given."
     )
 
+    _size = field_validator("*", mode="after")(refuse_too_large)
+
     @field_validator("periods", mode="before")
     @classmethod
     def _names(cls, periods: object) -> object:
         # YAML reads `periods: [2024, 2025]` as numbers.
-        if isinstance(periods, str | int | float):
-            periods = [periods]
-        return [str(name) for name in periods] if isinstance(periods, list | tuple) else periods
+        return period_names(periods)
 
     @field_validator("budget", "reserve", mode="before")
     @classmethod
@@ -123,4 +143,4 @@ def _sentence(each: Any, key: str, known: Mapping[str, Any]) -> str:
         return f"{given} is not text" if kind != "string_too_short" else "it must not be empty"
     if kind.startswith(("tuple", "list")):
         return f"{given} is not a list" if kind.endswith("type") else "the list must not be empty"
-    return f"{given} cannot be used: {str(each['msg']).lower()}"
+    return f"{given} cannot be used: {str(each['msg']).removeprefix('Value error, ').lower()}"

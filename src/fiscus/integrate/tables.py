@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from fiscus.core.assemble import PLAN, RuleEntry, assemble
-from fiscus.core.cells import near, short_repr
+from fiscus.core.cells import is_empty, near, short_repr
 from fiscus.core.columns import Collector, Table
 from fiscus.core.findings import Finding
 from fiscus.core.problem import Problem
 from fiscus.core.settings import PlanSettings
+from fiscus.integrate.yaml_text import YamlFault, read_yaml
 
 LARGEST_FILE = 512 * 1024 * 1024
 """Bytes above which a table is refused rather than read into memory."""
@@ -32,6 +31,13 @@ def read_plan(path: str | Path) -> tuple[Problem | None, list[Finding]]:
         The problem, None where any finding is an error; and every finding, with file, row and column.
     """
     given = Path(path)
+    try:
+        given.stat()
+    except FileNotFoundError:
+        pass  # Told below, with what to do.
+    except (OSError, ValueError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        return None, [Finding("error", short_repr(str(given)), None, None, f"there is no such plan folder: {why}")]
     return _PlanReader(
         given.parent if given.suffix in (".yaml", ".yml") and not given.is_dir() else given, given
     ).read()
@@ -70,7 +76,7 @@ class _PlanReader:
                 self._error(str(self.given), None, None, "there is no such plan folder; fiscus init makes one")
                 return None
         text = self._text(file, PLAN)
-        node = None if text is None else self._yaml(text, PLAN)
+        node = None if text is None else self._yaml(text, PLAN)[0]
         if text is None or (node is None and self.collector.failed):
             return None
         if not isinstance(node, Mapping):
@@ -90,11 +96,17 @@ class _PlanReader:
             self._error(PLAN, None, key, f"{short_repr(name)} is not the name of a file")
             return None
         path = self.folder / name
-        if Path(name).is_absolute() or not path.resolve().is_relative_to(self.folder.resolve()):
-            self._error(PLAN, None, key, f"{name!r} lies outside the plan's folder; copy it in")
+        try:
+            inside = not Path(name).is_absolute() and path.resolve().is_relative_to(self.folder.resolve())
+            found = path.is_file()
+        except (OSError, ValueError, RuntimeError):  # Too long, not encodable, or a link to itself.
+            self._error(PLAN, None, key, f"{short_repr(name)} cannot be the name of a file")
             return None
-        if not path.is_file():
-            known = [each.name for each in self.folder.iterdir()] if self.folder.is_dir() else []
+        if not inside:
+            self._error(PLAN, None, key, f"{short_repr(name)} lies outside the plan's folder; copy it in")
+            return None
+        if not found:
+            known = [each.name for each in self.folder.iterdir() if each.is_file()] if self.folder.is_dir() else []
             self._error(PLAN, None, key, f"there is no file {name!r} in the plan's folder{near(name, known)}")
             return None
         return path
@@ -176,18 +188,40 @@ class _PlanReader:
         return Table(name, columns, [number for number, _ in good])
 
     def _xlsx(self, path: Path) -> Table | None:
-        import openpyxl
-
         try:
-            book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-            sheet = book.worksheets[0]
-            rows = [(number, list(cells)) for number, cells in enumerate(sheet.iter_rows(values_only=True), start=1)]
-            book.close()
+            rows = self._sheet(path, results=True)
+            formulas = self._sheet(path, results=False)
         except Exception as error:  # A damaged workbook can fail anywhere in its archive or its XML.
             self._error(path.name, None, None, f"the workbook cannot be read ({error}); save it again as .xlsx")
             return None
-        filled = [(number, cells) for number, cells in rows if any(cell not in (None, "") for cell in cells)]
-        return self._from_rows(path.name, filled)
+        self._without_result(path.name, rows, formulas)
+        return self._from_rows(path.name, [(number, rows[number]) for number in sorted(rows)])
+
+    @staticmethod
+    def _sheet(path: Path, *, results: bool) -> dict[int, list[Any]]:
+        """The filled rows of the first sheet by their number: results of formulas, or formulas themselves."""
+        import openpyxl
+
+        book = openpyxl.load_workbook(path, read_only=True, data_only=results)
+        try:
+            sheet = book.worksheets[0]
+            sheet.reset_dimensions()  # Some programs write a wrong extent, which would cut rows off or pad them.
+            rows = enumerate(sheet.iter_rows(values_only=True), start=1)
+            return {number: list(cells) for number, cells in rows if any(not is_empty(cell) for cell in cells)}
+        finally:
+            book.close()
+
+    def _without_result(self, name: str, rows: dict[int, list[Any]], formulas: dict[int, list[Any]]) -> None:
+        """Formulas that no spreadsheet program has computed yet; their cells would read as empty."""
+        header = rows[min(rows)] if rows else []
+        for number, cells in formulas.items():
+            computed = rows.get(number, [])
+            for place, cell in enumerate(cells):
+                empty = place >= len(computed) or computed[place] is None
+                if empty and cell not in (None, ""):
+                    column = header[place] if place < len(header) else None
+                    sentence = "the formula has no result yet; open the workbook in a spreadsheet program and save it"
+                    self._error(name, number, None if column is None else str(column), sentence)
 
     def _parquet(self, path: Path) -> Table | None:
         import pyarrow.parquet as parquet
@@ -208,33 +242,21 @@ class _PlanReader:
         text = None if path is None else self._text(path, path.name)
         if path is None or text is None:
             return []
-        node = self._yaml(text, path.name)
+        node, rows = self._yaml(text, path.name)
         if node is None:
             return []
         if not isinstance(node, list):
             self._error(path.name, 1, None, "rules are a list: start each with a dash")
             return []
-        # The parse above succeeded, so composing the same text does too; it tells where each rule starts.
-        tree = yaml.compose(text, Loader=yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader)
-        lines = [item.start_mark.line + 1 for item in tree.value] if tree is not None else []
-        return [RuleEntry(content, row) for content, row in zip(node, lines, strict=True)]
+        return [RuleEntry(content, row) for content, row in zip(node, rows, strict=True)]
 
-    def _yaml(self, text: str, name: str) -> Any:
+    def _yaml(self, text: str, name: str) -> tuple[Any, list[int]]:
+        """What a file says, None where it cannot be read, and where the items of its list start."""
         try:
-            return yaml.safe_load(text)
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark
-            row = mark.line + 1 if mark is not None else None
-            self._error(name, row, None, f"this is not YAML: {error.problem or error.context or 'it cannot be read'}")
-        except (yaml.YAMLError, ValueError, RecursionError, OverflowError, TypeError, KeyError) as error:
-            # PyYAML lets some errors of the values it builds (dates, sexagesimals, unhashable keys) through as they are.
-            self._error(
-                name,
-                None,
-                None,
-                f"this is not YAML: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
-            )
-        return None
+            return read_yaml(text)
+        except YamlFault as fault:
+            self._error(name, fault.row, None, str(fault))
+            return None, []
 
     def _text(self, path: Path, name: str) -> str | None:
         """A file's text; UTF-8, with or without a byte-order mark."""

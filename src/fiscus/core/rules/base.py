@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from fiscus.core.arrays import BoolArray, FloatArray, IntArray
 from fiscus.core.facts import Facts
 from fiscus.core.periods import period_positions
 from fiscus.core.rows import Contribution, Label, Selection
+from fiscus.core.settings import refuse_too_large
 
 Fault = tuple[str, str]
 """A rule's key and a sentence."""
@@ -43,6 +44,8 @@ class Rule(BaseModel):
     )
     mandatory: bool = Field(False, description="Whether a repair must leave it as it is.")
     periods: tuple[str, ...] | None = Field(None, description="Periods it speaks of; all when empty.")
+
+    _size = field_validator("*", mode="after")(refuse_too_large)
 
     def faults(self, facts: Facts) -> list[Fault]:
         """Everything that keeps the rule from being stated on these facts."""
