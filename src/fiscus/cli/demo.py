@@ -42,4 +42,4 @@ def demo(
         screen.print("\nThe ten largest changes against last year:")
         for text in job.explanations:
             screen.print(f"- {text}", soft_wrap=True, markup=False)
-        screen.print(f"\nwrote {job.report}", soft_wrap=True)
+        screen.print(f"\nwrote {job.report}", soft_wrap=True, markup=False)

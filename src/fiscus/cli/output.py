@@ -85,7 +85,7 @@ def read_or_exit(plan: Path, *, as_json: bool) -> Problem:
     """The problem of a plan folder; exit code 2 with every finding where there is none."""
     from fiscus.integrate.tables import read_plan
 
-    with working(f"reading {plan}"):
+    with working(f"reading {_escaped(str(plan))}"):
         problem, findings = read_plan(plan)
     if problem is not None:
         if not as_json:
@@ -96,7 +96,9 @@ def read_or_exit(plan: Path, *, as_json: bool) -> Problem:
     else:
         print_findings(findings)
         errors = sum(finding.severity == "error" for finding in findings)
-        screen.print(f"{errors} error{'s' if errors != 1 else ''} in {plan}; nothing was solved.", soft_wrap=True)
+        screen.print(
+            f"{errors} error{'s' if errors != 1 else ''} in {plan}; nothing was solved.", soft_wrap=True, markup=False
+        )
     raise typer.Exit(WRONG_INPUT)
 
 

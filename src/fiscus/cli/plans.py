@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from fiscus.cli.output import print_findings, print_json, read_or_exit, screen, sentences
+from fiscus.cli.output import print_json, read_or_exit, screen, sentences
+from fiscus.core.problem import Problem
 
 
 def init(
@@ -19,8 +21,10 @@ def init(
 
     with sentences():
         for path in write_plan(directory, plan):
-            screen.print(f"wrote {path}", soft_wrap=True)
-        screen.print(f"Next: fiscus check {directory}, then fiscus solve {directory} --out run", soft_wrap=True)
+            screen.print(f"wrote {path}", soft_wrap=True, markup=False)
+        screen.print(
+            f"Next: fiscus check {directory}, then fiscus solve {directory} --out run", soft_wrap=True, markup=False
+        )
 
 
 def check(
@@ -37,10 +41,15 @@ def check(
             document = {"plan": str(plan), "findings": [each.as_dict() for each in findings], "digest": problem.digest}
             print_json(document)
             return
-        print_findings([])
         periods, lines = problem.shape
         screen.print(
             f"{problem.name}: {lines} lines on {len(problem.tree)} units, {periods} period{'s' if periods > 1 else ''}, "
-            f"{len(problem.rules)} rules, budget {problem.currency.code} {problem.budget.sum():,.2f}. Ready to solve.",
+            f"{len(problem.rules)} rules, {_budget(problem)}. Ready to solve.",
             soft_wrap=True,
+            markup=False,
         )
+
+
+def _budget(problem: Problem) -> str:
+    total = float(problem.budget.sum())
+    return f"budget {problem.currency.code} {total:,.2f}" if math.isfinite(total) else "no limit on the budget"

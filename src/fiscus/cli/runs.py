@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, cast
 
 import typer
+from rich.text import Text
 
 from fiscus.cli.output import NO_PLAN, print_json, read_or_exit, screen, sentences, table, working
 from fiscus.core.problem import METHODS, Method
@@ -46,10 +47,14 @@ def solve(
             print_json(result.as_dict())
         else:
             screen.print(result.summary(), soft_wrap=True, markup=False)
+            for note in result.reasons if result.solution is not None else ():
+                screen.print(note, soft_wrap=True, markup=False)
             if result.solution is not None:
                 _print_units(result)
             if out is not None:
-                screen.print(f"wrote {out / 'result.json'}, allocation.csv and report.html", soft_wrap=True)
+                screen.print(
+                    f"wrote {out / 'result.json'}, allocation.csv and report.html", soft_wrap=True, markup=False
+                )
     if result.solution is None:
         raise typer.Exit(NO_PLAN)
 
@@ -61,7 +66,7 @@ def _print_units(result: object) -> None:
     units = unit_table(cast(Result, result))
     shown = table("unit", "last year", "request", "recommended", numbers=("last year", "request", "recommended"))
     for row in units.head(MOST_LINES).itertuples():
-        shown.add_row(str(row.name), f"{row.prior:,.0f}", f"{row.ask:,.0f}", f"{row.amount:,.0f}")
+        shown.add_row(Text(str(row.name)), f"{row.prior:,.0f}", f"{row.ask:,.0f}", f"{row.amount:,.0f}")
     screen.print(shown)
     if len(units) > MOST_LINES:
         screen.print(f"and {len(units) - MOST_LINES} more units")
@@ -84,7 +89,7 @@ def compare(
             screen.print(sentence, soft_wrap=True, markup=False)
         shown = table("period", "line", "first", "second", "difference", numbers=("first", "second", "difference"))
         for row in comparison.rows[:MOST_LINES]:
-            shown.add_row(row.period, row.line, f"{row.first:,}", f"{row.second:,}", f"{row.difference:+,}")
+            shown.add_row(Text(row.period), Text(row.line), f"{row.first:,}", f"{row.second:,}", f"{row.difference:+,}")
         screen.print(shown)
         if len(comparison.rows) > MOST_LINES:
             screen.print(f"and {len(comparison.rows) - MOST_LINES} more lines differ")

@@ -70,13 +70,9 @@ def assemble(
     """
     collector = Collector()
     plan = _settings(settings, collector)
-    if plan is None:
-        return None, collector.findings
     money = _currency(plan, collector)
     for name in {name for name in plan.periods if plan.periods.count(name) > 1}:
         collector.error(PLAN, None, "periods", f"the period {name!r} is listed twice")
-    if collector.failed:
-        return None, collector.findings
     fields = _Reader(plan, money, collector).read(units, lines)
     made_lines: Lines | None = fields["lines"]
     if made_lines is not None:
@@ -86,7 +82,7 @@ def assemble(
             fields["scenarios"] = read or fields["scenarios"]
     risk = _risk(plan, collector)
     made = [_rule(entry, rules_name, collector) for entry in rules]
-    if collector.failed:
+    if made_lines is None or fields["tree"] is None:
         return None, collector.findings
     facts = Facts(**fields)
     _check_amounts(facts, units, lines, collector)
@@ -97,13 +93,20 @@ def assemble(
     return {**fields, "rules": good, "method": plan.method, "risk": risk, "options": options}, collector.findings
 
 
-def _settings(settings: Mapping[str, Any], collector: Collector) -> PlanSettings | None:
+def _settings(settings: Mapping[str, Any], collector: Collector) -> PlanSettings:
+    """The keys that can be used; the others are told, and stand at their defaults while the tables are checked too."""
+    keys = dict(settings)
     try:
-        return PlanSettings.model_validate(dict(settings))
+        return PlanSettings.model_validate(keys)
     except ValidationError as error:
-        for key, sentence in complaints(error, PlanSettings.model_fields):
-            collector.error(PLAN, None, key, sentence)
-        return None
+        told = complaints(error, PlanSettings.model_fields)
+    for key, sentence in told:
+        collector.error(PLAN, None, key, sentence)
+    wrong = {key.partition(".")[0] for key, _ in told}
+    try:
+        return PlanSettings.model_validate({key: value for key, value in keys.items() if key not in wrong})
+    except ValidationError:
+        return PlanSettings()
 
 
 def _currency(plan: PlanSettings, collector: Collector) -> Currency:
@@ -125,6 +128,10 @@ def _risk(plan: PlanSettings, collector: Collector) -> RiskAversion | None:
     if measure.kind == "chance":
         collector.error(
             PLAN, None, "risk", "aversion takes cvar:LEVEL or worst; a chance is limited by a rule of kind risk"
+        )
+    if not plan.aversion:
+        collector.add(
+            "warning", PLAN, None, "risk", "the measure of risk counts for nothing; give aversion, its weight"
         )
     return RiskAversion(measure, plan.aversion) if plan.aversion > 0 else None
 

@@ -25,29 +25,37 @@ class Plan:
     Attributes:
         problem: To be maximised.
         judged: The problem whose objective the plan is valued by and whose rules it must obey.
+        seeks_value: Whether the maximised objective is the judged one, so that its prices are values of money.
+        notes: What people should know about how the plan was made.
     """
 
     problem: Problem
     judged: Problem
+    seeks_value: bool = True
+    notes: tuple[str, ...] = ()
 
 
 def plan(problem: Problem, method: Method) -> Plan:
     """Turn a method into a problem to maximise."""
     if method == "zero_based":
         fresh = problem.but(ignore_prior=True)
-        return Plan(fresh, fresh)
+        aside = [rule.id for rule in problem.rules if rule.uses_prior and 0 in rule.positions(problem)]
+        note = (
+            f"Zero-based: rules against last year's amounts are set aside for {problem.periods[0]}: {', '.join(aside)}."
+        )
+        return Plan(fresh, fresh, notes=(note,) if aside else ())
     if method == "top_down":
         return Plan(_within_targets(problem), problem)
     if method == "hybrid":
-        return Plan(_hybrid(problem), problem)
+        return Plan(_hybrid(problem), problem, seeks_value=False)
     if method == "bottom_up":
         if problem.options.cut == "value":
             cap = np.minimum(problem.lines.cap, problem.lines.ask)
             return Plan(problem.but(lines=dataclasses.replace(problem.lines, cap=frozen(cap))), problem)
         cut = by_priority(problem) if problem.options.cut == "priority" else pro_rata(problem)
-        return Plan(nearest(problem, cut, offer=True), problem)
+        return Plan(nearest(problem, cut, offer=True), problem, seeks_value=False)
     if method == "incremental":
-        return Plan(nearest(problem, incremental(problem)), problem)
+        return Plan(nearest(problem, incremental(problem)), problem, seeks_value=False)
     return Plan(problem, problem)
 
 

@@ -111,7 +111,11 @@ def complaints(error: ValidationError, known: Mapping[str, Any]) -> list[tuple[s
         ]
         key = ".".join(part for part in path if part not in ("float", "str", "int")) or "(all)"
         said.append((key, _sentence(each, key, known)))
-    return list(dict.fromkeys(said))
+    # A key that may be one of several things is complained of once for each; the first is what was most likely meant.
+    first: dict[str, str] = {}
+    for key, sentence in said:
+        first.setdefault(key, sentence)
+    return list(first.items())
 
 
 def _sentence(each: Any, key: str, known: Mapping[str, Any]) -> str:
@@ -141,6 +145,8 @@ def _sentence(each: Any, key: str, known: Mapping[str, Any]) -> str:
         return f"{given} is not true or false"
     if kind.startswith("string"):
         return f"{given} is not text" if kind != "string_too_short" else "it must not be empty"
+    if kind == "too_short":
+        return f"the list must have at least {limits.get('min_length', 1)}"
     if kind.startswith(("tuple", "list")):
         return f"{given} is not a list" if kind.endswith("type") else "the list must not be empty"
     return f"{given} cannot be used: {str(each['msg']).removeprefix('Value error, ').lower()}"

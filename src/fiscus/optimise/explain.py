@@ -14,6 +14,9 @@ from fiscus.core.rows import FUNDED_ABOVE
 from fiscus.errors import InvalidInput
 from fiscus.optimise.result import Binding, Result
 
+SAME = 0.01
+"""Relative difference within which a marginal value and a price are told as equal: tangents find them to the root of the gap."""
+
 
 @dataclass(frozen=True, eq=False)
 class Why:
@@ -39,6 +42,10 @@ def binding_of(result: Result) -> dict[tuple[int, int], list[tuple[Binding, floa
         for row, label in enumerate(rows.labels):
             if label not in by_row:
                 continue
+            if "account" in rows.terms:  # Cash is touched by every amount up to its period.
+                until = rows.labels[row][-1]
+                for cell in range((result.problem.periods.index(until) + 1) * lines):
+                    found.setdefault((cell // lines, cell % lines), []).append((by_row[label], 0.0))
             for block in ("spend", "funded"):
                 matrix = rows.terms.get(block)
                 if matrix is None:
@@ -92,16 +99,21 @@ def _paragraph(result: Result, period: int, line: int, reason: Why) -> str:
     code = problem.currency.code
     given = format_amount(int(result.minor_units[period, line]), problem.currency)
     ask, prior = float(problem.lines.ask[period, line]), float(problem.lines.prior[line])
-    asked = f" of the {ask:,.0f} it asks for" if math.isfinite(ask) and ask > 0 else ""
+    asked = f" of the {_plain(problem, ask)} it asks for" if math.isfinite(ask) and ask > 0 else ""
     title, when = problem.lines.name[line], problem.periods[period]
     name = title if title == problem.lines.id[line] else f"{title} ({problem.lines.id[line]})"
-    parts = [f"{name} gets {code} {given}{asked} in {when}; last year it had {prior:,.0f}."]
+    parts = [f"{name} gets {code} {given}{asked} in {when}; last year it had {_plain(problem, prior)}."]
     price = sum(coefficient * (each.price or 0.0) for each, coefficient in reason.rules)
     parts.append(_place_sentence(reason, price))
     named = [_rule_name(problem, each) for each, coefficient in reason.rules if each.price or not coefficient]
     if named:
         parts.append(f"It takes part in what binds: {'; '.join(dict.fromkeys(named))}.")
     return " ".join(parts)
+
+
+def _plain(problem: Problem, amount: float) -> str:
+    """An amount with the currency's decimals, or none where it is whole."""
+    return f"{amount:,.0f}" if float(amount).is_integer() else f"{amount:,.{problem.currency.exponent}f}"
 
 
 def _place_sentence(reason: Why, price: float) -> str:
@@ -114,7 +126,9 @@ def _place_sentence(reason: Why, price: float) -> str:
         return f"Its first unit of money would bring {worth}, and the rules price money at {price:.4g} here."
     if reason.place == "floor":
         return f"It is held at its floor: one more unit would bring {worth}, and money is worth {price:.4g} elsewhere."
-    return f"It stops where one more unit brings {worth}, which is what money is worth elsewhere ({price:.4g})."
+    if abs(reason.marginal - price) <= SAME * max(abs(reason.marginal), abs(price)):
+        return f"It stops where one more unit brings {worth}, which is what money is worth elsewhere ({price:.4g})."
+    return f"One more unit of money on it would bring {worth}, and the rules price money at {price:.4g} here."
 
 
 def rule_text(problem: Problem, rule: str) -> str:

@@ -14,13 +14,13 @@ from fiscus.optimise.layout import Arrays, Form
 SECONDS = 20.0
 
 
-def infeasible_reasons(problem: Problem, model: Form) -> tuple[str, ...]:
+def infeasible_reasons(model: Form) -> tuple[str, ...]:
     """Sentences naming the rules that cannot all hold.
 
     Every rule is made elastic and the least total give is found, each row counted against its own size, so the rules named are
     ones whose loosening by the amounts named makes a plan possible.
     """
-    elastic, names = _elastic(problem, model)
+    elastic, names = _elastic(model.problem, model)
     outcome = highs.run(elastic, gap=1e-4, time_limit=SECONDS)
     if outcome.solution is None:
         return ("The rules cannot all hold, and no single loosening was found within the time allowed.",)
@@ -92,8 +92,10 @@ def _elastic(problem: Problem, model: Form) -> tuple[Arrays, list[tuple[str, str
 
 
 def unbounded_reasons(problem: Facts) -> tuple[str, ...]:
-    """Sentences naming the lines that nothing bounds."""
-    endless = ~np.isfinite(problem.reach).all(axis=0)
+    """Sentences naming the lines that nothing bounds and that are worth their money for ever."""
+    far = np.full(problem.shape, 1e15)
+    worth = problem.scenarios.expected() * problem.lines.weight * problem.lines.curves.derivative(far)
+    endless = (~np.isfinite(problem.reach) & (worth > problem.spend_weight)).any(axis=0)
     named = [problem.lines.id[line] for line in np.flatnonzero(endless)]
     if not named:
         return ("Value can grow without end; give the lines caps or the plan a budget.",)

@@ -12,7 +12,8 @@ import numpy as np
 
 from fiscus.core.apportion import Apportionment, apportion
 from fiscus.core.arrays import FloatArray, IntArray
-from fiscus.core.money import compact
+from fiscus.core.money import compact, format_amount
+from fiscus.core.objective import objective
 from fiscus.core.problem import Method, Problem
 from fiscus.core.rows import Label
 from fiscus.errors import NoAllocation
@@ -113,6 +114,11 @@ class Result:
         """
         return self.apportionment.minor
 
+    @cached_property
+    def exact_value(self) -> float:
+        """True objective of the exact amounts; NaN without an allocation."""
+        return objective(self.problem, self.apportionment.amounts) if self.solution is not None else float(np.nan)
+
     def table(self) -> pd.DataFrame:
         """One row for each period and line: unit, request, last year, amount, share of the request.
 
@@ -174,11 +180,11 @@ class Result:
         """One line for people."""
         if self.solution is None:
             return f"{self.problem.name}: {self.status}. {' '.join(self.reasons)}"
-        total = float(np.sum(self.solution))
+        total = format_amount(int(self.minor_units.sum()), self.problem.currency)
         proof = f"bound {compact(self.bound, 3)}, gap {self.gap:.2%}" if np.isfinite(self.bound) else "no bound"
         return (
             f"{self.problem.name}: {self.status} by {self.method} ({self.route}); "
-            f"{self.problem.currency.code} {total:,.2f} allocated, value {compact(self.value, 3)}, {proof}"
+            f"{self.problem.currency.code} {total} allocated, value {compact(self.value, 3)}, {proof}"
         )
 
     def __repr__(self) -> str:

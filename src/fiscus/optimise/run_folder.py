@@ -39,6 +39,7 @@ def result_document(result: Result) -> dict[str, Any]:
         "value": _number(result.value),
         "bound": _number(result.bound),
         "gap": _number(result.gap),
+        "exact_value": _number(result.exact_value),
         "currency": problem.currency.code,
         "periods": list(problem.periods),
         "allocated": _total(result),
@@ -145,7 +146,10 @@ def read(run: str | Path) -> SavedRun:
         with path.open(encoding="utf-8", newline="") as file:
             for number, row in enumerate(csv.DictReader(file), start=2):
                 try:
-                    amounts[row["period"], row["line"]] = Decimal(row["amount"])
+                    amount = Decimal(row["amount"])
+                    if not amount.is_finite():
+                        raise InvalidOperation
+                    amounts[row["period"], row["line"]] = amount
                     units[row["line"]] = row["unit"]
                 except (KeyError, TypeError, InvalidOperation) as error:
                     raise BrokenRun(f"{path}, row {number}: expected period, line, unit and amount") from error
@@ -185,9 +189,12 @@ class Comparison:
 
     def sentences(self) -> list[str]:
         """What people want to know first."""
-        moved = sum((abs(row.difference) for row in self.rows), Decimal(0)) / 2
+        more = sum((row.difference for row in self.rows if row.difference > 0), Decimal(0))
+        less = sum((-row.difference for row in self.rows if row.difference < 0), Decimal(0))
         said = [_run_sentence(run) for run in (self.first, self.second)]
-        said.append(f"{len(self.rows)} amounts differ; {moved:,} is placed differently.")
+        said.append(
+            f"{len(self.rows)} amounts differ: {min(more, less):,} is moved between lines, {more - less:+,} in all."
+        )
         if self.first.document.get("digests") != self.second.document.get("digests"):
             said.append("The two runs do not answer the same problem: data or rules differ.")
         return said

@@ -39,7 +39,7 @@ def unit_of(problem: Facts) -> list[str]:
 
 
 def unit_table(result: Result, depth: int = 1) -> pd.DataFrame:
-    """Totals over all periods of the units of one depth: last year, request and amount.
+    """Totals over all periods of the units of one depth: last year (once for every period), request and amount.
 
     Raises:
         NoAllocation: Where there is no allocation.
@@ -48,7 +48,7 @@ def unit_table(result: Result, depth: int = 1) -> pd.DataFrame:
     level = problem.tree.levels[min(depth, len(problem.tree.levels) - 1)]
     asked = np.where(np.isfinite(problem.lines.ask), problem.lines.ask, 0.0).sum(axis=0)
     amounts = result.apportionment.amounts.sum(axis=0)
-    totals = problem.membership[level] @ np.column_stack([problem.lines.prior, asked, amounts])
+    totals = problem.membership[level] @ np.column_stack([problem.lines.prior * problem.shape[0], asked, amounts])
     frame = pd.DataFrame(totals, columns=["prior", "ask", "amount"])
     frame.insert(0, "unit", [problem.tree.ids[unit] for unit in level.tolist()])
     frame.insert(1, "name", [problem.tree.names[unit] for unit in level.tolist()])

@@ -16,13 +16,14 @@ from fiscus.core.feasibility import violations
 from fiscus.core.methods import plan
 from fiscus.core.objective import objective
 from fiscus.core.problem import METHODS, Method, Problem
+from fiscus.core.rows import Rows
 from fiscus.core.rules import Risk
 from fiscus.errors import InvalidInput, InvalidRule, RouteUnavailable
 from fiscus.optimise import highs
 from fiscus.optimise.form import form
 from fiscus.optimise.highs import Outcome
 from fiscus.optimise.layout import Arrays, Form
-from fiscus.optimise.pieces import Points, initial_points, refined
+from fiscus.optimise.pieces import Points, initial_points, refined, stock_reach
 from fiscus.optimise.reasons import infeasible_reasons, unbounded_reasons
 from fiscus.optimise.result import Binding, Result, Status
 
@@ -30,8 +31,11 @@ Route = Literal["auto", "highs", "pyomo"]
 ROUTES: tuple[Route, ...] = get_args(Route)
 
 MOST_ROUNDS = 60
+NEXT_TO_NOTHING = 1e-4
 LINEAR_GAP = 1e-6
 S_CURVE_GAP = 1e-4
+
+LARGEST_SEED = 2**31 - 1
 
 YES_OR_NO = ("lumpy", "funded", "min_ticket")
 """Kinds of rows that only tie amounts to choices; that they bind says nothing."""
@@ -87,7 +91,7 @@ def solve(
     """
     began = time.perf_counter()
     method = method or problem.method
-    _check(method, route, time_limit, gap)
+    _check(method, route, time_limit, gap, seed)
     run = _run_pyomo if route == "pyomo" else _run_highs
     curved = bool((~problem.lines.curves.concave & ~problem.lines.curves.polyhedral).any())
     tolerance = gap if gap is not None else (S_CURVE_GAP if curved else LINEAR_GAP)
@@ -99,13 +103,18 @@ def solve(
         # The method has an aim of its own; what its plan is worth, and the best that was possible, are the problem's.
         value = objective(judged, search.best)
         best = _search(judged, run, limits)
-        search = replace(search, value=value, bound=max(best.bound, value), rounds=search.rounds + best.rounds)
+        bound = max(best.bound, value)
+        search = replace(search, value=value, bound=bound, stake=best.stake, rounds=search.rounds + best.rounds)
         search.seconds["solver"] += best.seconds["solver"]
     result = _result(judged, method, "pyomo" if route == "pyomo" else "highs", search, limits)
+    result = replace(result, reasons=(*asked.notes, *result.reasons))
+    if not asked.seeks_value:
+        # Duals of a method's own aim are no values of money: say what binds, and no prices.
+        result = replace(result, binding=_unpriced(judged, search.best), duals_of="")
     return replace(result, timings={**search.seconds, "total": time.perf_counter() - began})
 
 
-def _check(method: str, route: str, time_limit: float | None, gap: float | None) -> None:
+def _check(method: str, route: str, time_limit: float | None, gap: float | None, seed: int) -> None:
     if method not in METHODS:
         raise InvalidInput(f"method is one of {', '.join(METHODS)}, got {method!r}")
     if route == "tree":
@@ -114,6 +123,8 @@ def _check(method: str, route: str, time_limit: float | None, gap: float | None)
         raise InvalidInput(f"route is one of {', '.join(ROUTES)}, got {route!r}")
     if time_limit is not None and not time_limit > 0:
         raise InvalidInput(f"time_limit is seconds above zero, got {time_limit}")
+    if not 0 <= seed <= LARGEST_SEED:
+        raise InvalidInput(f"seed is a whole number from 0 to {LARGEST_SEED}, got {seed}")
     if gap is not None and not 0 <= gap < 1:
         raise InvalidInput(f"gap is a fraction in [0, 1), got {gap}")
 
@@ -139,27 +150,43 @@ class Search:
     broken: tuple[str, ...] = ()
     reason: str = ""
     rounds: int = 0
+    stake: float = 0.0
     seconds: dict[str, float] = field(default_factory=lambda: {"form": 0.0, "solver": 0.0, "referee": 0.0})
 
     @property
     def gap(self) -> float:
         """Relative gap between the best plan and the bound."""
-        return relative_gap(self.value, self.bound)
+        return relative_gap(self.value, self.bound, self.stake)
 
 
-def relative_gap(value: float, bound: float) -> float:
-    """``(bound - value) / max(|value|, |bound|)``; inf where nothing is proven, NaN where there is no plan."""
+def relative_gap(value: float, bound: float, stake: float = 0.0) -> float:
+    """``(bound - value) / max(|value|, |bound|)``; inf where nothing is proven, NaN where there is no plan.
+
+    Where the best is next to nothing, as when no project is worth its money, the gap is relative to what is at stake: the benefits
+    and costs of all that could be bought.
+    """
     if not np.isfinite(value):
         return np.nan
     if not np.isfinite(bound):
         return np.inf
     size = max(abs(value), abs(bound))
+    if np.isfinite(stake) and size < NEXT_TO_NOTHING * stake:
+        size = stake
     return 0.0 if bound <= value or size < 1e-12 else (bound - value) / size
+
+
+def at_stake(problem: Problem) -> float:
+    """Benefits and costs of buying all that each line can get, units of value; inf where nothing bounds that."""
+    stock = stock_reach(problem)
+    if not np.isfinite(stock).all():
+        return np.inf
+    benefit = problem.scenarios.expected() * problem.lines.weight * problem.lines.curves.value(stock)
+    return float(benefit.sum() + problem.spend_weight * problem.reach.sum())
 
 
 def _search(problem: Problem, run: Run, limits: Limits) -> Search:
     """Solve the over-estimate, look at the true curves, refine where they differ, until the gap is closed (§4)."""
-    search = Search()
+    search = Search(stake=at_stake(problem))
     points = initial_points(problem)
     while search.rounds < MOST_ROUNDS:
         try:
@@ -350,12 +377,40 @@ def _verdict(problem: Problem, search: Search, limits: Limits) -> tuple[Status, 
     if search.outcome is None or search.last is None:
         return "no_solution", ("Nothing was solved.",)
     if search.outcome.status == "infeasible":
-        return "infeasible", infeasible_reasons(problem, search.last)
+        return "infeasible", infeasible_reasons(search.last)
     if search.outcome.status == "unbounded":
         return "unbounded", unbounded_reasons(problem)
     if search.broken:
         return "no_solution", ("The solver's plan was refused by the referee:", *search.broken)
     return "no_solution", (f"The limit was reached before any plan was found ({search.outcome.message}).",)
+
+
+def _at_bounds(rows: Rows, activity: FloatArray) -> list[tuple[int, float]]:
+    """Rows that hold with nothing to spare, and the bound that they touch."""
+    touching = []
+    for bound in (rows.lower, rows.upper):
+        scale = np.maximum(1.0, np.where(np.isfinite(bound), np.abs(bound), 1.0))
+        close = np.flatnonzero(np.abs(activity - bound) <= 1e-7 * scale)
+        touching += [(row, float(bound[row])) for row in close.tolist()]
+    return touching
+
+
+def _unpriced(problem: Problem, spend: FloatArray | None) -> tuple[Binding, ...]:
+    """Rows of the problem's rules that hold with nothing to spare at a plan."""
+    if spend is None:
+        return ()
+    point = problem.statement.point(spend)
+    found = []
+    for rows in problem.statement.rows:
+        if rows.kind in YES_OR_NO or not len(rows):
+            continue
+        labels = rows.labels
+        found += [
+            Binding(labels[row][0], labels[row], rows.kind, bound, None)
+            for row, bound in _at_bounds(rows, rows.activity(point))
+        ]
+    unique = {(each.row, each.kind): each for each in found}
+    return tuple(sorted(unique.values(), key=lambda each: each.row))
 
 
 def _duals_of(search: Search) -> str:
@@ -377,10 +432,8 @@ def _binding(search: Search) -> tuple[Binding, ...]:
             continue
         place = slice(start, start + len(rows))
         duals = outcome.row_dual[place] if outcome.row_dual is not None else None
-        for bound in (rows.lower, rows.upper):
-            scale = np.maximum(1.0, np.where(np.isfinite(bound), np.abs(bound), 1.0))
-            for row in np.flatnonzero(np.abs(activity[place] - bound) <= 1e-7 * scale).tolist():
-                price = None if duals is None else float(duals[row])
-                found.append(Binding(rows.labels[row][0], rows.labels[row], rows.kind, float(bound[row]), price))
+        for row, bound in _at_bounds(rows, activity[place]):
+            price = None if duals is None else float(duals[row])
+            found.append(Binding(rows.labels[row][0], rows.labels[row], rows.kind, bound, price))
     unique = {(each.row, each.kind): each for each in found}
     return tuple(sorted(unique.values(), key=lambda each: (-abs(each.price or 0.0), each.row)))
