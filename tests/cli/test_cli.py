@@ -134,3 +134,19 @@ def test_what_a_solver_prints_past_every_setting_stays_out_of_the_output():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == {"clean": True}
     assert "noise" in done.stderr
+
+
+def test_brackets_in_names_are_words_not_markup(tmp_path):
+    folder = tmp_path / "odd [x] plan"
+    folder.mkdir()
+    (folder / "plan.yaml").write_text('name: "Odd [/x] plan"\nbudget: 5\n')
+    (folder / "units.csv").write_text("id,parent,name\nall,,Whole\nteam,all,A [/bold] team\n")
+    (folder / "lines.csv").write_text("id,unit,ask\ny [/],team,9\n")
+    assert "Odd [/x] plan" in run.invoke(app, ["check", str(folder)]).output
+    for name, limit in (("one", []), ("two", ["--method", "incremental"])):
+        solved = run.invoke(app, ["solve", str(folder), "--out", str(tmp_path / f"[{name}]"), *limit])
+        assert solved.exit_code == 0
+        assert "A [/bold] team" in solved.output
+    compared = run.invoke(app, ["compare", str(tmp_path / "[one]"), str(tmp_path / "[two]")])
+    assert compared.exit_code == 0
+    assert "y [/]" in compared.output

@@ -65,7 +65,9 @@ def test_cvar_is_the_exact_mean_of_the_worst_part(drawn, level):
 @given(atoms, levels)
 def test_no_threshold_beats_the_value_at_risk(drawn, level):
     (loss, probability), level = arrays(drawn), float(level)
-    thresholds = np.linspace(loss.min() - 2.0, loss.max() + 2.0, 24 * int(np.ptp(loss) + 4) + 1)  # Holds every whole number.
+    thresholds = np.linspace(
+        loss.min() - 2.0, loss.max() + 2.0, 24 * int(np.ptp(loss) + 4) + 1
+    )  # Holds every whole number.
     excess = np.maximum(loss - thresholds[:, None], 0.0) @ probability
     bowl = thresholds + excess / (1.0 - level)
     assert cvar(loss, probability, level) == pytest.approx(bowl.min(), rel=1e-9, abs=1e-9)
@@ -96,7 +98,9 @@ def test_a_certain_loss_is_its_own_risk(text):
     assert Measure.parse(text).of_loss(np.full(6, -2.0), np.full(6, 1 / 6)) == pytest.approx(-2.0)
 
 
-@pytest.mark.parametrize(("text", "value"), [("cvar:0.5", 2.0), ("chance:0.5", 1.0), ("chance:0.75", 2.0), ("worst", 2.0)])
+@pytest.mark.parametrize(
+    ("text", "value"), [("cvar:0.5", 2.0), ("chance:0.5", 1.0), ("chance:0.75", 2.0), ("worst", 2.0)]
+)
 def test_impossible_scenarios_count_for_nothing(text, value):
     loss, probability = np.array([9.0, 1.0, 2.0, -9.0]), np.array([0.0, 0.5, 0.5, 0.0])
     assert Measure.parse(text).of_loss(loss, probability) == pytest.approx(value)
@@ -144,7 +148,9 @@ def test_a_measure_is_read(text, kind, level):
     assert Measure.parse(text) == Measure(kind, level)
 
 
-@pytest.mark.parametrize("text", ["CVaR:0.9", "cvar:90%", "cvar:0,9", "cvar 0.9", "worst:1", "cvar:0.9 chance:0.9", "worst worst"])
+@pytest.mark.parametrize(
+    "text", ["CVaR:0.9", "cvar:90%", "cvar:0,9", "cvar 0.9", "worst:1", "cvar:0.9 chance:0.9", "worst worst"]
+)
 def test_what_is_no_measure_gets_the_spelling(text):
     with pytest.raises(InvalidInput, match=r"cvar:LEVEL, chance:LEVEL or worst.*got"):
         Measure.parse(text)
