@@ -196,3 +196,21 @@ def test_parameters_by_scenario_lead():
 def test_bad_parameters_are_named(family, parameters, named):
     with pytest.raises(InvalidCurve, match=f"line 0: {named}"):
         Curves.make([family], **parameters)
+
+
+@given(seeds)
+def test_taken_curves_are_the_same_curves(seed):
+    curves = drawn(seed)
+    lines = np.array([3, 0, 3, len(curves) - 1])
+    stock = np.linspace(0, 60, 20)[:, None]
+    assert (
+        curves.take(lines).value(stock * np.ones(4)).tolist()
+        == curves.value(stock * np.ones(len(curves)))[:, lines].tolist()
+    )
+
+
+def test_parameters_for_other_numbers_of_lines_are_refused():
+    with pytest.raises(InvalidCurve, match="2 values for 1 lines"):
+        Curves.make(["linear"], a=[1, 2])
+    with pytest.raises(InvalidCurve, match="line 1: h"):
+        Curves.make(["linear", "log"], h=[1, -1])

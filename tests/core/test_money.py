@@ -25,7 +25,7 @@ def test_minor_units_come_back(minor, code):
     assert unit.to_minor(str(unit.from_minor(minor))) == minor
 
 
-@pytest.mark.parametrize("amount", ["1.001", "x", "nan", "inf", None, 0.001])
+@pytest.mark.parametrize("amount", ["1.001", "x", "nan", "inf", None, 0.001, "1e999999"])
 def test_what_is_no_amount_is_refused(amount):
     with pytest.raises(InvalidMoney):
         currency("USD").to_minor(amount)
@@ -34,6 +34,7 @@ def test_what_is_no_amount_is_refused(amount):
 def test_floats_mean_the_decimal_they_show():
     assert currency("USD").to_minor(0.1) == 10
     assert currency("USD").to_minor(1.15) == 115
+    assert currency("USD").to_minor(np.float64(0.1)) == 10
 
 
 def test_arrays_round_halves_to_even_and_refuse_what_does_not_fit():

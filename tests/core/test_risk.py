@@ -1,6 +1,7 @@
 """Risk measures against exact fractions, a grid of thresholds and what every coherent measure obeys.
 
-Continuous draws are in ``test_tree.py`` and ``test_referee.py``; here losses tie, levels fall on atoms and scenarios are impossible.
+Continuous draws are in ``test_tree.py`` and ``test_referee.py``; here losses tie, levels fall on atoms and some
+scenarios are impossible.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from fiscus.core.risk import Measure, cvar, value_at_risk
 from fiscus.errors import InvalidInput
 
-# (loss, weight) of each scenario, and a numerator of the level: small whole numbers make ties, zeros and levels on atoms common.
+# (loss, weight) of each scenario, and levels: small whole numbers make ties, zeros and levels on atoms common.
 atoms = st.lists(st.tuples(st.integers(-6, 6), st.integers(0, 5)), min_size=1, max_size=9).filter(
     lambda drawn: sum(weight for _, weight in drawn) > 0
 )
@@ -65,9 +66,8 @@ def test_cvar_is_the_exact_mean_of_the_worst_part(drawn, level):
 @given(atoms, levels)
 def test_no_threshold_beats_the_value_at_risk(drawn, level):
     (loss, probability), level = arrays(drawn), float(level)
-    thresholds = np.linspace(
-        loss.min() - 2.0, loss.max() + 2.0, 24 * int(np.ptp(loss) + 4) + 1
-    )  # Holds every whole number.
+    steps = 24 * int(np.ptp(loss) + 4)  # Every whole number, so every corner of the bowl, is on the grid.
+    thresholds = np.linspace(loss.min() - 2.0, loss.max() + 2.0, steps + 1)
     excess = np.maximum(loss - thresholds[:, None], 0.0) @ probability
     bowl = thresholds + excess / (1.0 - level)
     assert cvar(loss, probability, level) == pytest.approx(bowl.min(), rel=1e-9, abs=1e-9)

@@ -39,6 +39,12 @@ def test_every_cycle_is_told_once():
     ]
 
 
+def test_a_cycle_is_told_at_its_first_unit():
+    assert [place for place, _, part in tree_faults(["r", "t", "a", "b"], ["", "b", "b", "a"]) if "cycle" in part] == [
+        2
+    ]
+
+
 @given(st.integers(0, 2**32 - 1))
 def test_membership_depth_and_levels_against_a_walk(seed):
     rng = np.random.default_rng(seed)

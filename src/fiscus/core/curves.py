@@ -200,6 +200,8 @@ class Curves:
         filled = {}
         for name, values in (("a", a), ("h", h), ("p", p)):
             array = np.asarray(values, dtype=np.float64)
+            if array.ndim and array.shape[-1] not in (1, len(names)):
+                raise InvalidCurve(f"{name} has {array.shape[-1]} values for {len(names)} lines")
             filled[name] = np.array(np.broadcast_to(array, np.broadcast_shapes(array.shape, (len(names),))))
         knots = []
         for line, (each, own) in enumerate(zip(names, given, strict=True)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 import numpy as np
 import numpy.typing as npt
@@ -47,9 +47,10 @@ class Currency:
             InvalidMoney: For what is no number, or has more decimals than the currency.
         """
         try:
-            exact = Decimal(repr(amount) if isinstance(amount, float) else amount)
+            # A float means the decimal it shows; NumPy's numbers show their type too.
+            exact = Decimal(repr(float(amount)) if isinstance(amount, float) else amount)
             scaled = exact.scaleb(self.exponent)
-        except (InvalidOperation, ValueError, TypeError) as error:
+        except (ArithmeticError, ValueError, TypeError) as error:
             raise InvalidMoney(f"{amount!r} is not an amount of {self.code}") from error
         if not scaled.is_finite():
             raise InvalidMoney(f"{amount!r} is not an amount of {self.code}")

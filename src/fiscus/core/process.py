@@ -166,6 +166,9 @@ class LognormalAR1:
             "volatility is a number that is not negative",
         )
 
+        if self.start is not None:
+            _check(np.isfinite(np.asarray(self.start, dtype=np.float64)).all(), "start is a number a line")
+
     @property
     def _persistence(self) -> FloatArray:
         return np.broadcast_to(np.asarray(self.persistence, dtype=np.float64), (self.lines,))
@@ -228,9 +231,10 @@ class RegimeSwitching:
             (chain >= 0).all() and np.allclose(chain.sum(axis=1), 1.0, atol=1e-9), "each row of transition sums to 1"
         )
         _check(
-            len(level) == len(chain) and (level >= 0).all(), "level gives every regime a number that is not negative"
+            len(level) == len(chain) and (np.isfinite(level) & (level >= 0)).all(),
+            "level gives every regime a number that is not negative",
         )
-        _check(self.volatility >= 0, "volatility is a number that is not negative")
+        _check(0 <= self.volatility < np.inf, "volatility is a number that is not negative")
         first = self.initial_distribution
         _check(
             first.shape == (len(chain),) and (first >= -1e-12).all() and abs(first.sum() - 1) <= 1e-9,
@@ -304,7 +308,7 @@ class Jumps:
     def __post_init__(self) -> None:
         _check(0 <= self.probability <= 1, "probability lies between 0 and 1")
         _check(
-            np.isfinite(self.log_mean) and self.log_volatility >= 0,
+            np.isfinite(self.log_mean) and 0 <= self.log_volatility < np.inf,
             "log_mean is finite and log_volatility not negative",
         )
 
@@ -338,7 +342,7 @@ class ParameterPrior:
     log_sd_h: float = 0.0
 
     def __post_init__(self) -> None:
-        _check(self.log_sd_a >= 0 and self.log_sd_h >= 0, "standard deviations are not negative")
+        _check(0 <= self.log_sd_a < np.inf and 0 <= self.log_sd_h < np.inf, "standard deviations are not negative")
 
     @property
     def lines(self) -> int:

@@ -44,7 +44,7 @@ class Measure:
         return cls(match[1], level)
 
     def __str__(self) -> str:
-        return self.kind if self.kind == "worst" else f"{self.kind}:{self.level:g}"
+        return self.kind if self.kind == "worst" else f"{self.kind}:{self.level}"  # Every digit: it reads back.
 
     def of_loss(self, loss: FloatArray, probability: FloatArray) -> FloatArray:
         """The measure of a loss: CVaR, the quantile a chance limit speaks of, or the worst case.

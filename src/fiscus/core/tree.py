@@ -64,6 +64,7 @@ def _cycles(parent_of: dict[str, str]) -> list[list[str]]:
     """Each cycle of the parent relation once, starting at its first unit in table order."""
     done: set[str] = set()
     cycles = []
+    order = {unit: place for place, unit in enumerate(parent_of)}
     for start in parent_of:
         path: dict[str, None] = {}
         unit = start
@@ -72,7 +73,9 @@ def _cycles(parent_of: dict[str, str]) -> list[list[str]]:
             unit = parent_of[unit]
         if unit in path:
             trail = list(path)
-            cycles.append(trail[trail.index(unit) :])
+            ring = trail[trail.index(unit) :]
+            first = min(range(len(ring)), key=lambda place: order[ring[place]])
+            cycles.append(ring[first:] + ring[:first])
         done.update(path)
     return cycles
 
