@@ -36,12 +36,13 @@ from fiscus.core.rules import (
     Share,
     Staged,
     Turnover,
+    Whole,
 )
 from fiscus.core.tree import Tree
 
 CURVES = ("linear", "capped", "piecewise", "step", "log", "power", "saturating", "hill")
 KINDS = (
-    "envelope", "share", "change", "freeze", "requires", "at_most", "at_least", "staged", "resource", "turnover", "reserve",
+    "envelope", "share", "change", "freeze", "requires", "at_most", "at_least", "staged", "resource", "turnover", "reserve", "whole",
     "risk",
 )  # fmt: skip
 YES_OR_NO = frozenset({"requires", "at_most", "at_least", "staged"})
@@ -438,6 +439,15 @@ def _requires(
     return Requires(**given, line=problem.lines.id[line], needs=problem.lines.id[needs])
 
 
+def _whole(rng: np.random.Generator, problem: Problem, around: FloatArray, _integers: bool, given: dict) -> Rule | None:
+    cap = problem.lines.cap
+    if len(cap) < 2 or not np.isfinite(cap).all():
+        return None
+    share = np.divide(around, cap, out=np.zeros_like(around), where=cap > 0)
+    same = np.flatnonzero((np.abs(share - share[0]) < 1e-12).all(axis=0))
+    return Whole(**given, lines=(problem.lines.id[int(rng.choice(same))],)) if len(same) else None
+
+
 def _counts(problem: Problem, around: FloatArray, lines: Sequence[str]) -> IntArray:
     return np.asarray((around[:, _positions(problem, lines)] > 0).sum(axis=1))
 
@@ -498,6 +508,7 @@ BUILDERS: dict[str, Builder] = {
     "change": _change,
     "freeze": _freeze,
     "requires": _requires,
+    "whole": _whole,
     "at_most": _at_most,
     "at_least": _at_least,
     "staged": _staged,

@@ -35,6 +35,7 @@ from fiscus.core.rules import (
     Staged,
     Targets,
     Turnover,
+    Whole,
     kinds,
 )
 from fiscus.errors import InvalidAllocation, InvalidRule
@@ -60,6 +61,8 @@ RULES: list[tuple[Rule, list, list, float, tuple[str, ...], dict[str, Any]]] = [
     (Change(id="c", node="north", down=5, relative=False), SAME, [LAST_YEAR, [10, 10, 30]], 5, ("north", "FY2", "down"), {}),
     (Freeze(id="f", lines=("b",)), SAME, [LAST_YEAR, [10, 25, 30]], 5, ("b in FY2", "above"), {}),
     (Freeze(id="f", node="south"), SAME, [[10, 20, 27], [10, 20, 27]], 3, ("c in FY1", "below"), {}),
+    (Whole(id="h", lines=("b",)), SAME, [LAST_YEAR, [10, 25, 30]], 5, ("Line b", "FY2", "above"),
+     {"line": {"cap": [[90, 50, 90]]}}),
     (Requires(id="r", line="a", needs="c"), [[0, 20, 0], LAST_YEAR], [[10, 20, 0], LAST_YEAR], 10, ("a in FY1", "c"), {}),
     (AtMost(id="m", lines=("a", "b", "c"), count=2), [[0, 20, 30], [10, 20, 0]], [[0, 20, 30], LAST_YEAR], 1,
      ("Line a, Line b, Line c", "FY2", "2"), {}),

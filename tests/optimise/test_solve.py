@@ -283,3 +283,14 @@ def test_prices_predict_the_value_of_one_more_unit():
     before, after = fiscus.solve(plan(), gap=1e-9), fiscus.solve(plan(budget=101), gap=1e-9)
     price = next(each.price for each in before.binding if each.rule == "budget")
     assert after.value - before.value == pytest.approx(price, rel=0.02)
+
+
+def test_a_project_committed_as_a_whole_is_one_decision():
+    """Outlays of 5 and 7 over two years, or 4 and 1: each year's budget holds one of them, and half a project is none."""
+    lines = {"id": ["a", "b"], "cap": [5, 4], "cap@two": [7, 1], "lumpy": [True, True], "a": [3, 1]}
+    settings = {"periods": ["one", "two"], "budget": {"one": 6, "two": 6}}
+    free = fiscus.solve(fiscus.Problem.from_frames(lines=lines, **settings))
+    assert free.allocation.tolist() == [[5, 0], [0, 1]]
+    rule = {"id": "projects", "kind": "whole", "lines": ["a", "b"]}
+    result = fiscus.solve(fiscus.Problem.from_frames(lines=lines, rules=[rule], **settings))
+    assert result.allocation.tolist() == [[0, 4], [0, 1]]

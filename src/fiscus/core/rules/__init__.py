@@ -5,7 +5,7 @@ tables; they are stated in :mod:`fiscus.core.statement` in the same form.
 """
 
 from fiscus.core.rules.base import Fault, Rule, kinds
-from fiscus.core.rules.choice import AtLeast, AtMost, Requires, Resource, Staged
+from fiscus.core.rules.choice import AtLeast, AtMost, Requires, Resource, Staged, Whole
 from fiscus.core.rules.guidance import Asks, Near, Targets
 from fiscus.core.rules.money import Change, Envelope, Freeze, Reserve, Share, Turnover
 from fiscus.core.rules.risk import Risk
@@ -28,5 +28,6 @@ __all__ = [
     "Staged",
     "Targets",
     "Turnover",
+    "Whole",
     "kinds",
 ]

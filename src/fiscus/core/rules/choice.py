@@ -11,7 +11,7 @@ from pydantic import Field
 
 from fiscus.core.arrays import FloatArray
 from fiscus.core.facts import Facts
-from fiscus.core.rows import Contribution, Rows, Side
+from fiscus.core.rows import Contribution, Rows, Selection, Side
 from fiscus.core.rules.base import Fault, Rule, bounded_faults, line_faults, line_positions, title, titles, unbounded
 
 
@@ -147,6 +147,49 @@ class Staged(Rule):
                     index=("rule", "period", "stage"),
                 )
             )
+        return Contribution(tuple(blocks))
+
+
+class Whole(Rule):
+    """Each line is committed as a whole over the periods: it gets the same share of its cap in all of them.
+
+    For an all-or-nothing line that is one decision, all its periods or none.
+    """
+
+    kind: ClassVar[str] = "whole"
+
+    lines: tuple[str, ...] = Field(min_length=1, description="Lines committed as a whole.")
+
+    def faults(self, facts: Facts) -> list[Fault]:
+        faults = super().faults(facts) + line_faults(facts, "lines", self.lines)
+        caps = facts.lines.cap
+        return faults + [
+            ("lines", f"line {line!r} needs a cap in every period, whose share it gets")
+            for line in self.lines
+            if line in facts.line_position and not np.isfinite(caps[:, facts.line_position[line]]).all()
+        ]
+
+    def state(self, facts: Facts) -> Contribution:
+        caps, blocks = facts.lines.cap, []
+        for line in line_positions(facts, self.lines).tolist():
+            counted = self.positions(facts)
+            counted = counted[caps[counted, line] > 0]
+            if len(counted) < 2:
+                continue
+            first, later = counted[:1], counted[1:]
+            share = caps[first, line] / caps[later, line]
+            only = np.array([line])
+            start = Selection(facts, np.repeat(first, len(later))).each(only)
+            terms = {"spend": Selection(facts, later).each(only, share[:, None]) - start}
+            labels = [(self.id, facts.periods[period], facts.lines.id[line]) for period in later]
+
+            def describe(row: int, side: Side, labels: Sequence[tuple[str, ...]] = labels) -> str:
+                _, period, line = labels[row]
+                return f"{title(facts, line)} in {period} lies {side} the share of its cap that it got before"
+
+            zero = np.zeros(len(labels))
+            axes = ("rule", "period", "line")
+            blocks.append(Rows(self.kind, labels, terms, zero, zero, describe, penalty=self.charge(), index=axes))
         return Contribution(tuple(blocks))
 
 
