@@ -12,6 +12,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Literal
 
 from fiscus.core.money import Currency
+from fiscus.core.money import currency as currency_of
+from fiscus.errors import InvalidMoney
 
 _GROUPED = {
     "comma": re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?"),
@@ -31,6 +33,7 @@ _SUFFIX = {
     "billion": 1e9,
 }
 _SYMBOL = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY"}
+_SHEET_ERROR = re.compile(r"#[A-Z/0]+[!?]?")
 LONGEST_NUMBER = 60
 """Characters above which text is no number that a person wrote, so that no more is tried on it."""
 LARGEST_NUMBER = 9e16
@@ -70,7 +73,10 @@ def text_of(cell: object) -> str:
         return str(cell).lower()
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
         return str(int(cell))
-    return str(cell).strip()
+    try:
+        return str(cell).strip()
+    except ValueError:  # Python refuses to write out whole numbers of thousands of digits.
+        return short_repr(cell)
 
 
 def read_number(cell: object, currency: Currency, *, fraction: bool = False) -> Read:
@@ -108,7 +114,7 @@ def _finite(number: object) -> Read:
     try:
         value = float(number)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
-        return Read(None, "error", f"{short_repr(number)} is not a number")
+        return Read(None, "error", f"{short_repr(text_of(number))} is not a number")
     if not math.isfinite(value):
         return Read(None, "error", f"{value} is not an amount; leave the cell empty where there is no limit")
     return Read(value)
@@ -120,6 +126,8 @@ def _complaint(text: str, currency: Currency, *, fraction: bool) -> str:
         return f"{short_repr(text)} is not a number"
     if re.fullmatch(r"[+-]?(nan|inf(inity)?)", text, re.IGNORECASE):
         return f"{text!r} is not an amount; leave the cell empty where there is no limit"
+    if _SHEET_ERROR.fullmatch(text):
+        return f"{text!r} is a spreadsheet's error; mend the formula it comes from"
     if text.endswith("%"):
         number = _number_in(text[:-1])
         hint = f"write {_shown(number / 100)}" if number is not None else "write a fraction"
@@ -133,7 +141,7 @@ def _complaint(text: str, currency: Currency, *, fraction: bool) -> str:
         return f"{text!r} has a comma where a decimal point is expected; write {text.replace(',', '.')}"
     named = next((code for sign, code in _SYMBOL.items() if sign in text), None)
     match = re.search(r"\b([A-Z]{3})\b", text)
-    named = named or (match[1] if match else None)
+    named = named or (match[1] if match and _is_currency(match[1]) else None)
     if named and named != currency.code and not (named == "USD" and "$" in text and "D" in currency.code):
         return f"{text!r} is in {named}, the plan is in {currency.code}; convert it, currencies cannot be mixed"
     bare = re.sub(r"[$€£¥]|\b[A-Z]{3}\b", "", text).strip()
@@ -143,6 +151,13 @@ def _complaint(text: str, currency: Currency, *, fraction: bool) -> str:
     if number is not None and scale is not None:
         return f"{text!r} is written for people; write {_shown(number * scale)}"
     return f"{text!r} is not a number"
+
+
+def _is_currency(code: str) -> bool:
+    try:
+        return bool(currency_of(code))
+    except InvalidMoney:
+        return False
 
 
 def _number_in(text: str) -> float | None:

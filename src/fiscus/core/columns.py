@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from fiscus.core.findings import Finding, Severity
 from fiscus.core.money import LARGEST_MINOR, Currency
 
 MOST_PER_COLUMN = 20
-"""Findings of one kind of trouble in one column that are told one by one; the rest are counted."""
+"""Findings of one severity in one column that are told one by one; the rest are counted."""
 LONGEST_SENTENCE = 500
 """Characters of a sentence that are told; cells can hold whole books."""
 
@@ -40,24 +40,58 @@ class Table:
 
 @dataclass
 class Collector:
-    """Findings as they come up."""
+    """Findings as they come up.
+
+    Attributes:
+        findings: In the order they were told.
+        failures: How many are errors, those that are only counted included.
+    """
 
     findings: list[Finding] = field(default_factory=list)
+    failures: int = 0
+    _bad: set[tuple[str, int | None, str | None]] = field(default_factory=set)
+    _told: dict[tuple[Severity, str, str | None], int] = field(default_factory=dict)
+    _more: dict[tuple[Severity, str, str | None], int] = field(default_factory=dict)
 
     def add(self, severity: Severity, table: str, row: int | None, column: str | None, sentence: str) -> None:
         """Note one thing."""
         if len(sentence) > LONGEST_SENTENCE:
             sentence = sentence[:LONGEST_SENTENCE] + "..."
         self.findings.append(Finding(severity, table, row, column, sentence))
+        if severity == "error":
+            self.failures += 1
+            self._bad.add((table, row, column))
 
     def error(self, table: str, row: int | None, column: str | None, sentence: str) -> None:
         """Note one thing that stops the plan."""
         self.add("error", table, row, column, sentence)
 
+    def cell(self, severity: Severity, table: str, row: int, column: str | None, sentence: str) -> None:
+        """Note one thing about a cell; beyond :data:`MOST_PER_COLUMN` in its column it is only counted."""
+        key = (severity, table, column)
+        self._told[key] = self._told.get(key, 0) + 1
+        if self._told[key] <= MOST_PER_COLUMN:
+            self.add(severity, table, row, column, sentence)
+            return
+        more = f"and {self._told[key] - MOST_PER_COLUMN} more cells like these"
+        place = self._more.setdefault(key, len(self.findings))
+        self.findings[place : place + 1] = [Finding(severity, table, None, column, more)]
+        if severity == "error":
+            self.failures += 1
+            self._bad.add((table, row, column))
+
+    def full(self, table: str, column: str) -> bool:
+        """Whether one more error in the column would only be counted, so that its hint need not be looked for."""
+        return self._told.get(("error", table, column), 0) >= MOST_PER_COLUMN
+
+    def is_bad(self, table: str, row: int, column: str) -> bool:
+        """Whether a cell already has an error."""
+        return (table, row, column) in self._bad
+
     @property
     def failed(self) -> bool:
         """Whether any finding stops the plan."""
-        return any(each.severity == "error" for each in self.findings)
+        return self.failures > 0
 
 
 @dataclass
@@ -100,9 +134,9 @@ class ColumnReader:
         """A currency column must name the plan's currency everywhere."""
         for row, cell in zip(self.table.rows, self.table.columns.get("currency", ()), strict=False):
             code = text_of(cell)
-            if code and code != self.currency.code:
+            if code and code.upper() != self.currency.code:
                 sentence = f"this row is in {code}, the plan is in {self.currency.code}; convert it, currencies cannot be mixed"
-                self.collector.error(self.table.name, row, "currency", sentence)
+                self.collector.cell("error", self.table.name, row, "currency", sentence)
 
     def tags(self) -> dict[str, tuple[str, ...]]:
         """Columns that are not the model's own, as text."""
@@ -121,9 +155,11 @@ class ColumnReader:
             "".join(words).encode()
         except UnicodeEncodeError:
             for row, word in zip(self.table.rows, words, strict=True):
-                if any("\ud800" <= sign <= "\udfff" for sign in word):
+                if any("\ud800" <= sign <= "\udfff" for sign in word) and not self.collector.is_bad(
+                    self.table.name, row, name
+                ):
                     sentence = "half a character (a lone surrogate) is not text; write the character itself"
-                    self.collector.error(self.table.name, row, name, sentence)
+                    self.collector.cell("error", self.table.name, row, name, sentence)
         return words
 
     def numbers(self, name: str, empty: float) -> FloatArray:
@@ -144,15 +180,15 @@ class ColumnReader:
         if cells is None:
             return default
         values = default.copy()
-        told: dict[Severity, int] = {}
         for position, (row, cell) in enumerate(zip(self.table.rows, cells, strict=True)):
             if is_empty(cell) or (isinstance(cell, float) and np.isnan(cell) and self._missing_is_nan):
                 continue
             read = read_number(cell, self.currency, fraction=column.kind == "fraction")
             value, sentence = read.value, read.sentence
             severity: Severity | None = read.severity
-            if value is not None and severity is None:
-                severity, sentence = self._range(column, value)
+            if value is not None and severity != "error":
+                fault = self._fault(column, value)
+                severity, sentence = ("error", fault) if fault else (severity, sentence)
             if value is not None and column.kind == "money" and severity != "error":
                 value, changed = to_the_cent(value, self.currency)
                 if changed and severity is None:
@@ -162,13 +198,7 @@ class ColumnReader:
                     )
             values[position] = np.nan if value is None or severity == "error" else value
             if severity is not None:
-                told[severity] = told.get(severity, 0) + 1
-                if told[severity] <= MOST_PER_COLUMN:
-                    self.collector.add(severity, self.table.name, row, header, sentence)
-        for kind, count in told.items():
-            if count > MOST_PER_COLUMN:
-                more = f"and {count - MOST_PER_COLUMN} more cells like these"
-                self.collector.add(kind, self.table.name, None, header, more)
+                self.collector.cell(severity, self.table.name, row, header, sentence)
         return values
 
     @property
@@ -176,20 +206,26 @@ class ColumnReader:
         """Data frames say NaN for an empty cell; files do not."""
         return "." not in self.table.name
 
-    def _range(self, column: Column, value: float) -> tuple[Literal["error"] | None, str]:
-        largest = LARGEST_MINOR / 10.0**self.currency.exponent if column.kind == "money" else LARGEST_NUMBER
-        if abs(value) >= largest:
-            return "error", f"{value:.12g} is too large; the largest number is {largest:.3g}"
+    def _fault(self, column: Column, value: float) -> str:
+        """What puts a number out of its column's range; empty for nothing."""
+        most = LARGEST_MINOR / 10.0**self.currency.exponent if column.kind == "money" else LARGEST_NUMBER
         if column.minimum is not None and value < column.minimum:
-            return "error", f"{value:.12g} is below {column.minimum:g}, the least it can be"
+            return f"{value:.12g} is below {column.minimum:g}, the least it can be"
+        if abs(value) >= most:
+            hint = (
+                "; leave the cell empty where there is no limit"
+                if column.kind == "money" and column.default == "none"
+                else ""
+            )
+            return f"{value:.12g} is too large; the largest number is {most:.3g}{hint}"
         if column.below is not None and value >= column.below:
             hint = (
                 f"; if {value:g} percent is meant, write {value / 100:.12g}"
                 if column.kind == "fraction" and value > 1
                 else ""
             )
-            return "error", f"{value:.12g} must be below {column.below:g}{hint}"
-        return None, ""
+            return f"{value:.12g} must be below {column.below:g}{hint}"
+        return ""
 
     def flags(self, name: str) -> list[bool]:
         """A column of yes and no."""
@@ -207,7 +243,7 @@ class ColumnReader:
         for row, cell in zip(self.table.rows, cells, strict=True):
             value = empty if not text_of(cell) else read(cell)
             if value is None and text_of(cell):
-                self.collector.error(self.table.name, row, name, f"{text_of(cell)!r} is not {expected}")
+                self.collector.cell("error", self.table.name, row, name, f"{text_of(cell)!r} is not {expected}")
                 value = empty
             values.append(value)
         return values
@@ -220,7 +256,7 @@ class ColumnReader:
             word = word.lower() or str(column.default)
             if word not in column.choices:
                 hint = near(word, column.choices) or f"; it is one of {', '.join(column.choices)}"
-                self.collector.error(self.table.name, row, name, f"{word!r} is not a {name}{hint}")
+                self.collector.cell("error", self.table.name, row, name, f"{word!r} is not a {name}{hint}")
                 word = str(column.default)
             values.append(word)
         return values
@@ -231,10 +267,9 @@ class ColumnReader:
         first: dict[str, int] = {}
         for row, each in zip(self.table.rows, ids, strict=True):
             if not each:
-                self.collector.error(self.table.name, row, name, "the id is empty; give every row its own")
+                self.collector.cell("error", self.table.name, row, name, "the id is empty; give every row its own")
             elif each in first:
-                self.collector.error(
-                    self.table.name, row, name, f"{each!r} stands here and in row {first[each]}; ids must differ"
-                )
+                sentence = f"{each!r} stands here and in row {first[each]}; ids must differ"
+                self.collector.cell("error", self.table.name, row, name, sentence)
             first.setdefault(each, row)
         return ids

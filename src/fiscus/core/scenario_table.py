@@ -33,7 +33,7 @@ def read_scenarios(
         The scenarios, or None, with findings, where the table cannot be used.
     """
     reader = ColumnReader(table, SCENARIO_COLUMNS, periods, currency, collector)
-    before = len(collector.findings)
+    before = collector.failures
     for name in ("scenario", "probability", "factor"):
         if name not in table.columns:
             collector.error(table.name, 1, name, f"the column {name!r} is missing{near(name, table.columns)}")
@@ -49,16 +49,16 @@ def read_scenarios(
     first: dict[str, int] = {}
     for position, (row, name) in enumerate(zip(table.rows, names, strict=True)):
         if not name:
-            collector.error(table.name, row, "scenario", "the scenario has no name")
+            collector.cell("error", table.name, row, "scenario", "the scenario has no name")
         start = first.setdefault(name, position)
         if np.isnan(chances[position]):
             chances[position] = chances[start]
         if np.isnan(chances[position]):
-            collector.error(table.name, row, "probability", f"scenario {name!r} has no probability")
+            collector.cell("error", table.name, row, "probability", f"scenario {name!r} has no probability")
         elif chances[position] != chances[start]:
             sentence = f"scenario {name!r} has probability {chances[position]:g} here and {chances[start]:g} in row {table.rows[start]}"
-            collector.error(table.name, row, "probability", sentence)
-    if any(each.severity == "error" for each in collector.findings[before:]):
+            collector.cell("error", table.name, row, "probability", sentence)
+    if collector.failures > before:
         return None
     probability = np.array([chances[position] for position in first.values()])
     if abs(probability.sum() - 1.0) > DUST:
@@ -68,6 +68,7 @@ def read_scenarios(
     rank = {name: index for index, name in enumerate(first)}
     for name, factor, period, line in zip(names, factors.tolist(), *where, strict=True):
         theta[rank[name], period, line] = factor
+    _warn_of_repeats(reader, collector)
     return Scenarios(frozen(theta), frozen(probability / probability.sum()))
 
 
@@ -77,6 +78,18 @@ def _positions(reader: ColumnReader, name: str, known: Sequence[str]) -> list[in
     positions: list[int | slice] = []
     for row, word in zip(reader.table.rows, reader.text(name), strict=True):
         if word and word not in place:
-            reader.collector.error(reader.table.name, row, name, f"no {name} is called {word!r}{near(word, known)}")
+            hint = "" if reader.collector.full(reader.table.name, name) else near(word, known)
+            reader.collector.cell("error", reader.table.name, row, name, f"no {name} is called {word!r}{hint}")
         positions.append(place.get(word, 0) if word else slice(None))
     return positions
+
+
+def _warn_of_repeats(reader: ColumnReader, collector: Collector) -> None:
+    """Rows that speak of the same scenario, period and line as one before them."""
+    first: dict[tuple[str, ...], int] = {}
+    keys = zip(*(reader.text(name) for name in ("scenario", "period", "line")), strict=True)
+    for row, key in zip(reader.table.rows, keys, strict=True):
+        if key in first:
+            sentence = f"the row speaks of the same scenario, period and line as row {first[key]}; this one is used"
+            collector.cell("warning", reader.table.name, row, "factor", sentence)
+        first.setdefault(key, row)

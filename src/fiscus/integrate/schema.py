@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from fiscus.core.assemble import LINE_COLUMNS, UNIT_COLUMNS
+from fiscus.core.cells import read_flag
 from fiscus.core.fields import Column
 from fiscus.errors import InvalidInput
 
@@ -25,10 +26,15 @@ def schema(table: Literal["units", "lines"]) -> DataFrameSchema:
     if table not in _TABLES:
         raise InvalidInput(f"there are schemas for {', '.join(_TABLES)}, not for {table!r}")
     columns = {name: _column(pa, name, column) for name, column in _TABLES[table].items()}
+    columns |= {
+        f"^{name}@.+$": _column(pa, name, column, by_period=True)
+        for name, column in _TABLES[table].items()
+        if column.per_period
+    }
     return pa.DataFrameSchema(columns, coerce=True, strict=False, name=table)
 
 
-def _column(pa: Any, name: str, column: Column) -> Any:
+def _column(pa: Any, name: str, column: Column, *, by_period: bool = False) -> Any:
     checks = []
     if column.minimum is not None:
         checks.append(pa.Check.ge(column.minimum))
@@ -38,7 +44,11 @@ def _column(pa: Any, name: str, column: Column) -> Any:
         checks.append(pa.Check.isin(column.choices))
     number = column.kind in ("money", "number", "fraction", "whole")
     required = column.default is None
-    kind = float if number else bool if column.kind == "flag" else str
+    flag = column.kind == "flag"
+    if flag:  # Left as they are: to coerce an empty cell, or the word false, to a flag would make it true.
+        checks.append(pa.Check(lambda cell: read_flag(cell) is not None, element_wise=True, error="true or false"))
+    kind = float if number else None if flag else str
     return pa.Column(
-        kind, checks, nullable=not required, unique=name == "id", required=required, description=column.help
+        kind, checks, nullable=not required, unique=name == "id", required=required and not by_period,
+        regex=by_period, description=column.help,
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ from fiscus.integrate.yaml_text import YamlFault, read_yaml
 
 LARGEST_FILE = 512 * 1024 * 1024
 """Bytes above which a table is refused rather than read into memory."""
+HEADER = 100_000
+"""Characters of a file in which its header is looked for."""
 
 
 def read_plan(path: str | Path) -> tuple[Problem | None, list[Finding]]:
@@ -84,6 +87,7 @@ class _PlanReader:
             return None
         settings = {str(key): value for key, value in node.items()}
         settings.setdefault("name", self.folder.resolve().name)
+        self._unnamed(settings)
         return settings
 
     def _path(self, settings: Mapping[str, Any], key: str) -> Path | None:
@@ -110,6 +114,15 @@ class _PlanReader:
             self._error(PLAN, None, key, f"there is no file {name!r} in the plan's folder{near(name, known)}")
             return None
         return path
+
+    def _unnamed(self, settings: Mapping[str, Any]) -> None:
+        """Rules or scenarios that lie in the folder and are not used."""
+        for key, default in (("rules", "rules.yaml"), ("scenarios", "scenarios.csv")):
+            if key not in settings and (self.folder / default).is_file():
+                sentence = (
+                    f"the folder holds {default}, which the plan does not use; write {key}: {default}, or {key}: null"
+                )
+                self.collector.add("warning", PLAN, None, key, sentence)
 
     def _table(self, settings: Mapping[str, Any], key: str) -> Table | None:
         path = self._path(settings, key)
@@ -145,6 +158,9 @@ class _PlanReader:
             for cells in reader:
                 if any(cell.strip() for cell in cells):
                     rows.append((began, cells))
+                    if len(cells) < len(rows[0][1]):
+                        short = f"the row has {len(cells)} cells for {len(rows[0][1])} columns; the others were read as empty"
+                        self.collector.cell("warning", path.name, began, None, short)
                 began = reader.line_num + 1
         except csv.Error as error:
             self._error(path.name, began, None, f"the row cannot be read ({error}); check its quotation marks")
@@ -153,7 +169,7 @@ class _PlanReader:
 
     def _separator(self, text: str, name: str) -> str:
         """Comma, or what the header uses in its place."""
-        header = text.split("\n", 1)[0]
+        header = next((line for line in re.split(r"[\r\n]+", text[:HEADER]) if line.strip()), "")
         counts = {sign: header.count(sign) for sign in (",", ";", "\t")}
         best = max(counts, key=lambda sign: counts[sign])
         if best != "," and counts[best]:
@@ -177,7 +193,7 @@ class _PlanReader:
                 self._error(name, line, column, f"there are two columns {column!r}; keep one")
         good: list[tuple[int, list[Any]]] = []
         for number, cells in rows[1:]:
-            extra = [cell for cell in cells[len(header) :] if cell not in (None, "")]
+            extra = [cell for cell in cells[len(header) :] if not is_empty(cell)]
             if extra:
                 sentence = (
                     f"the row has {len(cells)} cells for {len(header)} columns; put text with commas in quotation marks"
@@ -189,39 +205,17 @@ class _PlanReader:
 
     def _xlsx(self, path: Path) -> Table | None:
         try:
-            rows = self._sheet(path, results=True)
-            formulas = self._sheet(path, results=False)
+            rows, hollow = _sheet(path)
         except Exception as error:  # A damaged workbook can fail anywhere in its archive or its XML.
             self._error(path.name, None, None, f"the workbook cannot be read ({error}); save it again as .xlsx")
             return None
-        self._without_result(path.name, rows, formulas)
-        return self._from_rows(path.name, [(number, rows[number]) for number in sorted(rows)])
-
-    @staticmethod
-    def _sheet(path: Path, *, results: bool) -> dict[int, list[Any]]:
-        """The filled rows of the first sheet by their number: results of formulas, or formulas themselves."""
-        import openpyxl
-
-        book = openpyxl.load_workbook(path, read_only=True, data_only=results)
-        try:
-            sheet = book.worksheets[0]
-            sheet.reset_dimensions()  # Some programs write a wrong extent, which would cut rows off or pad them.
-            rows = enumerate(sheet.iter_rows(values_only=True), start=1)
-            return {number: list(cells) for number, cells in rows if any(not is_empty(cell) for cell in cells)}
-        finally:
-            book.close()
-
-    def _without_result(self, name: str, rows: dict[int, list[Any]], formulas: dict[int, list[Any]]) -> None:
-        """Formulas that no spreadsheet program has computed yet; their cells would read as empty."""
-        header = rows[min(rows)] if rows else []
-        for number, cells in formulas.items():
-            computed = rows.get(number, [])
-            for place, cell in enumerate(cells):
-                empty = place >= len(computed) or computed[place] is None
-                if empty and cell not in (None, ""):
-                    column = header[place] if place < len(header) else None
-                    sentence = "the formula has no result yet; open the workbook in a spreadsheet program and save it"
-                    self._error(name, number, None if column is None else str(column), sentence)
+        filled = [(number, cells) for number, cells in rows if any(not is_empty(cell) for cell in cells)]
+        header = filled[0][1] if filled else []
+        for number, position in hollow:
+            column = str(header[position]).strip() if position < len(header) and header[position] is not None else None
+            sentence = "the formula has no stored result; open the workbook in a spreadsheet, save it, and try again"
+            self.collector.cell("error", path.name, number, column, sentence)
+        return self._from_rows(path.name, filled)
 
     def _parquet(self, path: Path) -> Table | None:
         import pyarrow.parquet as parquet
@@ -284,3 +278,39 @@ class _PlanReader:
 
     def _error(self, table: str, row: int | None, column: str | None, sentence: str) -> None:
         self.collector.error(table, row, column, sentence)
+
+
+def _sheet(path: Path) -> tuple[list[tuple[int, list[Any]]], list[tuple[int, int]]]:
+    """Filled rows of a workbook's first sheet by their number; and row and place of each formula without a stored result."""
+    import openpyxl
+
+    def rows(*, results: bool) -> dict[int, list[Any]]:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=results)
+        try:
+            sheet = book.worksheets[0]
+            sheet.reset_dimensions()  # Some programs write a wrong extent, which would cut rows off or pad them.
+            numbered = enumerate(sheet.iter_rows(), start=1)
+            return {
+                number: list(cells)
+                for number, cells in numbered
+                if any(cell.data_type == "f" or not is_empty(cell.value) for cell in cells)
+            }
+        finally:
+            book.close()
+
+    shown = rows(results=False)
+    formulas = [
+        (row, place) for row, cells in shown.items() for place, cell in enumerate(cells) if cell.data_type == "f"
+    ]
+    hollow = []
+    if formulas:  # Only then is a second pass, for their results, worth its time.
+        results = rows(results=True)
+        for row, place in formulas:
+            computed = results.get(row, [])
+            result = computed[place] if place < len(computed) else None
+            # A formula whose stored result is empty text, as IF often gives, says so by its type, "str".
+            if result is None or (result.value is None and result.data_type == "n"):
+                hollow.append((row, place))
+            shown[row][place] = result
+    values = [(number, [None if cell is None else cell.value for cell in cells]) for number, cells in shown.items()]
+    return values, hollow

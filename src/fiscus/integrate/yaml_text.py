@@ -13,6 +13,9 @@ DEEPEST = 40
 """Levels of nesting above which a file is no plan."""
 LONGEST_NUMBER = 300
 """Digits above which a whole number is refused: it is larger than any float."""
+_MISREAD = re.compile(r"[-+]?0[0-7_]+|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?")
+"""What YAML takes for an octal or a sexagesimal number, and people for an id, a time or an amount."""
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
@@ -103,3 +106,6 @@ def _check_scalar(node: yaml.Node) -> None:
         raise YamlFault(_row(node), "half a character (a lone surrogate) is not text; write the character itself")
     if node.tag == "tag:yaml.org,2002:int" and len(node.value) > LONGEST_NUMBER:
         raise YamlFault(_row(node), f"a number of {len(node.value)} digits is not an amount")
+    if node.tag in _NUMBERS and _MISREAD.fullmatch(node.value):
+        sentence = f"YAML does not read {node.value!r} as it stands; write a number in plain digits, or a name in quotation marks"
+        raise YamlFault(_row(node), sentence)
