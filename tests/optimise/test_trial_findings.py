@@ -155,3 +155,9 @@ def test_values_of_reference_plans_are_the_problems_own():
     assert result.value == pytest.approx(fiscus.objective(problem, result.allocation))
     assert result.bound == pytest.approx(18)
     assert not np.isnan(result.gap)
+
+
+@pytest.mark.parametrize("settings", [{"budget": True}, {"budget": {"now": True}}, {"discount_rate": False}])
+def test_a_yes_is_no_amount(settings):
+    with pytest.raises(fiscus.errors.InvalidPlan, match="yes or no"):
+        plan({"id": ["a"], "ask": [1]}, **settings)

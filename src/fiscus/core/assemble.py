@@ -334,7 +334,7 @@ def _rule(entry: RuleEntry, name: str, collector: Collector) -> Rule | None:
         return None
     keys = {str(key): value for key, value in content.items()}
     known, kind = kinds(), keys.pop("kind", None)
-    label = f"rule {short_repr(keys.get('id', ''))}: " if keys.get("id") else ""
+    label = f"rule {short_repr(keys.get('id', ''))}: " if isinstance(keys.get("id"), str) else ""
     if not isinstance(kind, str) or kind not in known:
         hint = near(kind if isinstance(kind, str) else "", known) or f"; the kinds are {', '.join(sorted(known))}"
         said = "the key 'kind' is missing" if kind is None else f"there is no kind of rule {short_repr(kind)}"

@@ -78,6 +78,16 @@ class PlanSettings(BaseModel):
 
     _size = field_validator("*", mode="after")(refuse_too_large)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_flags(cls, value: object) -> object:
+        # To pydantic a yes is the number 1; no key of a plan is a yes or no.
+        if isinstance(value, bool) or (
+            isinstance(value, dict) and any(isinstance(each, bool) for each in value.values())
+        ):
+            raise ValueError("it is yes or no where an amount or a name is expected")
+        return value
+
     @field_validator("periods", mode="before")
     @classmethod
     def _names(cls, periods: object) -> object:
