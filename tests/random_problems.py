@@ -444,7 +444,7 @@ def _whole(rng: np.random.Generator, problem: Problem, around: FloatArray, _inte
     if len(cap) < 2 or not np.isfinite(cap).all():
         return None
     share = np.divide(around, cap, out=np.zeros_like(around), where=cap > 0)
-    same = np.flatnonzero((np.abs(share - share[0]) < 1e-12).all(axis=0))
+    same = np.flatnonzero((share == share[0]).all(axis=0) & problem.lines.lumpy)
     return Whole(**given, lines=(problem.lines.id[int(rng.choice(same))],)) if len(same) else None
 
 

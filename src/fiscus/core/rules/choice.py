@@ -151,10 +151,7 @@ class Staged(Rule):
 
 
 class Whole(Rule):
-    """Each line is committed as a whole over the periods: it gets the same share of its cap in all of them.
-
-    For an all-or-nothing line that is one decision, all its periods or none.
-    """
+    """Each all-or-nothing line is one decision over the periods: its cap in all of them, or nothing in any."""
 
     kind: ClassVar[str] = "whole"
 
@@ -162,11 +159,10 @@ class Whole(Rule):
 
     def faults(self, facts: Facts) -> list[Fault]:
         faults = super().faults(facts) + line_faults(facts, "lines", self.lines)
-        caps = facts.lines.cap
         return faults + [
-            ("lines", f"line {line!r} needs a cap in every period, whose share it gets")
+            ("lines", f"line {line!r} must be all-or-nothing (lumpy) to be committed as a whole")
             for line in self.lines
-            if line in facts.line_position and not np.isfinite(caps[:, facts.line_position[line]]).all()
+            if line in facts.line_position and not facts.lines.lumpy[facts.line_position[line]]
         ]
 
     def state(self, facts: Facts) -> Contribution:
@@ -185,7 +181,7 @@ class Whole(Rule):
 
             def describe(row: int, side: Side, labels: Sequence[tuple[str, ...]] = labels) -> str:
                 _, period, line = labels[row]
-                return f"{title(facts, line)} in {period} lies {side} the share of its cap that it got before"
+                return f"{title(facts, line)} in {period} lies {side} what it gets as a whole"
 
             zero = np.zeros(len(labels))
             axes = ("rule", "period", "line")
