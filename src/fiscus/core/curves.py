@@ -70,21 +70,49 @@ def _hill_value(k: Any, a: Any, h: Any, p: Any, math: Any) -> Any:
 
 def _hill_slope(k: FloatArray, a: FloatArray, h: FloatArray, p: FloatArray) -> FloatArray:
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        share = 1.0 / (1.0 + (h / k) ** p)
-        slope = a * p * share * (1.0 - share) / k
+        ratio = (h / k) ** p  # 1 - share would lose every digit once the curve is nearly flat.
+        slope = a * p / (1.0 + ratio) / (1.0 + 1.0 / ratio) / k
     at_zero = np.where(p < 1, np.inf, np.where(p == 1, a / h, 0.0))
     return np.asarray(np.where(k > 0, slope, np.where(a > 0, at_zero, 0.0)))
 
 
+HILL_STEPS = 40
+"""Most Newton steps on the slope of a Hill curve; six do nearly everywhere, more only where p is close to 1 and k close to 0."""
+
+
 def _hill_inverse(price: FloatArray, a: FloatArray, h: FloatArray, p: FloatArray) -> FloatArray:
-    """No closed form in general: bisect on log k, where the slope falls throughout."""
-    low, high = np.full(price.shape, -80.0), np.full(price.shape, 80.0)
-    for _ in range(80):
-        middle = 0.5 * (low + high)
-        steep = _hill_slope(h * np.exp(middle), a, h, p) >= price
-        low, high = np.where(steep, middle, low), np.where(steep, high, middle)
-    never = _hill_slope(np.zeros(price.shape), a, h, p) < price
-    return np.asarray(np.where(never, 0.0, h * np.exp(low)))
+    """No closed form but for p = 1: Newton on t = log(k/h), to the right of the steepest point.
+
+    The log of the slope, ``log(ap/h) + (p-1) t - 2 log(1 + e^(pt))``, is concave there and below its two asymptotes, so Newton
+    falls onto the root from where the nearer of them meets the price. The closed form of p = 1 starts closer where p is about 1,
+    and the parabola at the steepest point of an S where the price is about the steepest slope.
+    """
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        level = np.log(price * h / (a * p))
+        t = np.where(p < 1, np.minimum(level / (p - 1.0), -level / (1.0 + p)), -level / (1.0 + p))
+        top = np.log(_steepest(p))
+        peak = (p - 1.0) * top - 2.0 * np.logaddexp(0.0, p * top)
+        parabola = top + 2.0 * np.sqrt(np.maximum(peak - level, 0.0) / (p * p - 1.0))
+        straight = np.log(np.expm1(-0.5 * level)) / p + np.where(p < 1, 1.0, 0.0)
+        t = np.where(p > 1, np.minimum(t, parabola), t)
+        t = np.where((level < 0) & (straight < t) & (straight > top), straight, t)
+        for _ in range(HILL_STEPS):
+            share = 1.0 / (1.0 + np.exp(-p * t))
+            gap = (p - 1.0) * t - 2.0 * np.logaddexp(0.0, p * t) - level
+            open_ = np.abs(gap) > 1e-15 * np.maximum(1.0, np.abs(level))
+            if not open_.any():
+                break
+            move = np.where(open_, gap / (p - 1.0 - 2.0 * p * share), 0.0)
+            t = np.maximum(t - np.where(np.isfinite(move), move, 0.0), top)
+        stock = h * np.where(p == 1, np.sqrt(a / (h * price)) - 1.0, np.exp(t))
+    never = _hill_slope(h * _steepest(p), a, h, p) < price * (1.0 - 1e-15)
+    return np.asarray(np.where(never, 0.0, np.where(np.isnan(stock), h * _steepest(p), stock)))
+
+
+def _steepest(p: FloatArray) -> FloatArray:
+    """Where a Hill curve is steepest, in units of h: ``((p-1)/(p+1))^(1/p)`` for p > 1, else zero."""
+    bent = np.maximum(p, 1.0)
+    return np.asarray(((bent - 1.0) / (bent + 1.0)) ** (1.0 / bent))
 
 
 def _power_slope(k: FloatArray, a: FloatArray, _h: FloatArray, p: FloatArray) -> FloatArray:
@@ -323,9 +351,7 @@ class Curves:
 
     def inflection(self) -> FloatArray:
         """Where an S-shaped curve turns concave: ``h ((p-1)/(p+1))^(1/p)`` for Hill with p > 1, else 0, shape (..., n)."""
-        bent = (np.array(self.family) == "hill") & (self.p > 1)
-        p = np.where(bent, self.p, 2.0)
-        return np.asarray(np.where(bent, self.h * ((p - 1.0) / (p + 1.0)) ** (1.0 / p), 0.0))
+        return np.asarray(np.where(np.array(self.family) == "hill", self.h * _steepest(self.p), 0.0))
 
     def take(self, lines: IntArray) -> Curves:
         """The curves of some lines, in the order given, repeats allowed."""
