@@ -14,7 +14,7 @@ import fiscus
 from fiscus.core.rows import Contribution, Rows
 from fiscus.core.rules.base import Rule, amount, line_positions
 from fiscus.errors import InvalidInput, NoAllocation, RouteUnavailable
-from fiscus.optimise.solve import relative_gap
+from fiscus.optimise.search import relative_gap
 
 
 def plan(**changes):
@@ -133,8 +133,6 @@ def test_unknown_words_are_refused_with_the_known_ones():
         fiscus.solve(plan(), method="best")  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match="highs"):
         fiscus.solve(plan(), route="gurobi")  # type: ignore[arg-type]
-    with pytest.raises(RouteUnavailable, match="highs"):
-        fiscus.solve(plan(), route="tree")  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match="time_limit"):
         fiscus.solve(plan(), time_limit=0)
 

@@ -14,8 +14,10 @@ from fiscus.core.objective import objective
 from fiscus.core.problem import Problem
 from fiscus.optimise import highs
 from fiscus.optimise.pyomo_model import compile_model, load, read_spend
+from fiscus.optimise.refine import polished
 from fiscus.optimise.result import Result, Status
-from fiscus.optimise.solve import LINEAR_GAP, Limits, polished, relative_gap
+from fiscus.optimise.search import Limits, relative_gap
+from fiscus.optimise.solve import LINEAR_GAP
 
 if TYPE_CHECKING:
     from pyomo.environ import ConcreteModel

@@ -9,7 +9,7 @@ import numba
 import numpy as np
 
 from fiscus.core.arrays import FloatArray, IntArray
-from fiscus.core.curves import HILL_STEPS
+from fiscus.core.curves import HILL_CLOSE, HILL_STEPS
 from fiscus.optimise.tree.leaves import HULL, LOG, POWER, SATURATING, SEGMENTS
 from fiscus.optimise.tree.passes import Part, Taken
 
@@ -33,7 +33,7 @@ def _hill(r: float, a: float, h: float, p: float) -> float:
         if room < -1e-15:
             return 0.0
         t = min(t, top + 2.0 * math.sqrt(max(room, 0.0) / (p * p - 1.0)))
-    if level < 0.0:
+    if level < 0.0 and 0.7 < p < 1.5:
         straight = math.log(math.expm1(-0.5 * level)) / p
         if p < 1.0:
             straight += 1.0
@@ -46,58 +46,64 @@ def _hill(r: float, a: float, h: float, p: float) -> float:
         gap = (p - 1.0) * t - 2.0 * soft - level
         if abs(gap) <= 1e-15 * max(1.0, abs(level)):
             break
-        move = gap / (p - 1.0 - 2.0 * p * share)
+        slope = p - 1.0 - 2.0 * p * share
+        bend = -2.0 * p * p * share * (1.0 - share)
+        move = gap * slope / (slope * slope - 0.5 * gap * bend)
         if not math.isfinite(move):
             break
         t = max(t - move, top)
+        if abs(move) <= HILL_CLOSE * min(1.0, abs(slope / bend)):
+            break
     return h * math.exp(t)
 
 
 @_compiled  # type: ignore[untyped-decorator]
-def _wanted(
-    kind: int, r: float, a: float, h: float, p: float, chord: float, touch: float, slope: FloatArray, width: FloatArray
-) -> float:
-    """Stock that one leaf wants at a price above zero, without bounds."""
-    if kind == SEGMENTS:
-        stock = 0.0
-        for piece in range(len(slope)):
-            if slope[piece] < r:
-                break
-            stock += width[piece]
-        return stock
-    if kind == LOG:
+def _smooth(which: int, r: float, a: float, h: float, p: float) -> float:
+    """Stock that a smooth leaf wants at a price above zero, without bounds."""
+    if which == LOG:
         return max(a / r - h, 0.0)
-    if kind == POWER:
-        return float((a * p / r) ** (1.0 / (1.0 - p)))
-    if kind == SATURATING:
+    if which == POWER:
+        return math.exp(math.log(a * p / r) / (1.0 - p))
+    if which == SATURATING:
         return h * math.log(max(a / (h * r), 1.0))
-    if kind == HULL:
-        return max(_hill(r, a, h, p), touch) if r <= chord else 0.0
-    return _hill(r, a, h, p)
+    return float(_hill(r, a, h, p))
 
 
 @_compiled  # type: ignore[untyped-decorator]
 def _leaves(
     kind: IntArray, a: FloatArray, h: FloatArray, p: FloatArray, shift: FloatArray, lower: FloatArray, upper: FloatArray,
     first: IntArray, slope: FloatArray, width: FloatArray, chord: FloatArray, touch: FloatArray, cost: FloatArray,
-    prior: FloatArray, owner: IntArray, group: IntArray, price: FloatArray, amount: FloatArray, total: FloatArray,
+    prior: FloatArray, moves: bool, owner: IntArray, group: IntArray, price: FloatArray, amount: FloatArray, total: FloatArray,
 ) -> None:  # fmt: skip
+    # Nothing here passes an array to another function: handing over arrays leaf by leaf would cost more than the rest.
     for leaf in range(len(kind)):
-        r = price[group[owner[leaf]]]
-        piece, width_of = slope[first[leaf] : first[leaf + 1]], width[first[leaf] : first[leaf + 1]]
-        dear, cheap = r + cost[leaf], r - cost[leaf]
-        x = math.inf
-        if dear > 0.0:
-            x = _wanted(kind[leaf], dear, a[leaf], h[leaf], p[leaf], chord[leaf], touch[leaf], piece, width_of) - shift[leaf]
-        if cost[leaf] > 0.0 and x < prior[leaf]:
-            more = math.inf
-            if cheap > 0.0:
-                more = _wanted(kind[leaf], cheap, a[leaf], h[leaf], p[leaf], chord[leaf], touch[leaf], piece, width_of)
-                more -= shift[leaf]
-            x = min(prior[leaf], more)
+        node = owner[leaf]
+        charge = cost[leaf] if moves else 0.0
+        x = 0.0
+        for side in range(2):
+            # Dearer by the cost of change first; where that leaves the leaf below what it had, cheaper by as much.
+            r = price[group[node]] + charge if side == 0 else price[group[node]] - charge
+            which = kind[leaf]
+            stock = 0.0
+            if r <= 0.0:
+                stock = math.inf
+            elif which == SEGMENTS:
+                for piece in range(first[leaf], first[leaf + 1]):
+                    if slope[piece] < r:
+                        break
+                    stock += width[piece]
+            elif which == HULL:
+                if r <= chord[leaf]:
+                    stock = max(_smooth(which, r, a[leaf], h[leaf], p[leaf]), touch[leaf])
+            else:
+                stock = _smooth(which, r, a[leaf], h[leaf], p[leaf])
+            wanted = stock - shift[leaf]
+            x = wanted if side == 0 else min(prior[leaf], wanted)
+            if charge == 0.0 or x >= prior[leaf]:
+                break
         x = min(max(x, lower[leaf]), upper[leaf])
         amount[leaf] = x
-        total[owner[leaf]] += x
+        total[node] += x
 
 
 @_compiled  # type: ignore[untyped-decorator]
@@ -115,7 +121,7 @@ def compiled_pass(part: Part, price: FloatArray) -> Taken:
     amount, total, kept = np.empty(len(each)), np.zeros(len(part.node)), np.empty(len(part.node))
     _leaves(
         each.kind, each.a, each.h, each.p, each.shift, each.lower, each.upper, each.first, each.slope, each.width, each.chord,
-        each.touch, each.cost, each.prior, part.owner, part.group, price, amount, total,
+        each.touch, each.cost, each.prior, each.moves, part.owner, part.group, price, amount, total,
     )  # fmt: skip
     _up(part.parent, part.floor, part.cap, total, kept)
     return Taken(amount, total, kept)

@@ -91,7 +91,11 @@ class Leaves:
         counts = np.diff(self.first)[which]
         first = np.r_[0, np.cumsum(counts)]
         place = np.repeat(self.first[:-1][which] - first[:-1], counts) + np.arange(first[-1])
-        picked = {item.name: getattr(self, item.name)[which] for item in fields(self) if item.name not in ("first", "slope", "width")}
+        picked = {
+            item.name: getattr(self, item.name)[which]
+            for item in fields(self)
+            if item.name not in ("first", "slope", "width")
+        }
         return Leaves(**picked, first=first, slope=self.slope[place], width=self.width[place])
 
     def demand(self, price: FloatArray) -> FloatArray:

@@ -102,8 +102,7 @@ def split(problem: Problem) -> Split:
     Args:
         problem: One for which :func:`obstacle` is empty.
     """
-    periods, lines = problem.shape
-    units = len(problem.tree)
+    periods, units = problem.shape[0], len(problem.tree)
     order = _Order.of(problem)
     floor, cap = np.zeros(periods * units), np.full(periods * units, np.inf)
     lower, upper = problem.lines.floor.ravel().copy(), np.minimum(problem.lines.cap, problem.reach).ravel()
@@ -291,6 +290,20 @@ def _segments(problem: Problem, kind: IntArray, gain: FloatArray) -> tuple[IntAr
     counts = np.tile(pieces, periods)
     return (
         np.r_[0, np.cumsum(counts)],
-        np.tile(slope, periods) * np.repeat(gain, counts),
+        _tied(np.tile(slope, periods) * np.repeat(gain, counts)),
         np.tile(width, periods),
     )
+
+
+TIE = 1e-13
+"""Relative difference within which two slopes are the same number computed in two ways."""
+
+
+def _tied(slope: FloatArray) -> FloatArray:
+    """Slopes with those that differ by rounding alone made equal, so that ties are seen as ties."""
+    order = np.argsort(slope)
+    rising = slope[order]
+    apart = np.r_[True, np.diff(rising) > TIE * rising[1:]]
+    tied = np.empty_like(slope)
+    tied[order] = rising[apart][np.cumsum(apart) - 1]
+    return tied

@@ -80,7 +80,9 @@ def close_in(part: Part, run: Pass, brackets: Brackets, guess: FloatArray, lowes
             return
         if len(open_) < len(active) // 2:
             here, active = part.only(open_), open_
-        trial = np.where(brackets.closed[active], brackets.high[active], _trials(brackets, active, breaks, guess, lowest))
+        trial = np.where(
+            brackets.closed[active], brackets.high[active], _trials(brackets, active, breaks, guess, lowest)
+        )
         taken = run(here, trial)
         brackets.passes += 1
         _update(brackets, active, trial, taken.total[here.top])
@@ -90,9 +92,7 @@ def close_in(part: Part, run: Pass, brackets: Brackets, guess: FloatArray, lowes
         guess = np.full(len(guess), np.nan)
 
 
-def _trials(
-    brackets: Brackets, active: IntArray, breaks: FloatArray, guess: FloatArray, lowest: float
-) -> FloatArray:
+def _trials(brackets: Brackets, active: IntArray, breaks: FloatArray, guess: FloatArray, lowest: float) -> FloatArray:
     low, high = brackets.low[active], brackets.high[active]
     known = brackets.known[active]
     trial = guess[active].copy()
@@ -104,7 +104,9 @@ def _trials(
             trial[each] = min(max(low[each], SMALLEST) * brackets.factor[group], LARGEST)
         else:
             further = high[each] / brackets.factor[group]
-            trial[each] = further if further > max(low[each], SMALLEST) else (SMALLEST if high[each] > SMALLEST else lowest)
+            trial[each] = (
+                further if further > max(low[each], SMALLEST) else (SMALLEST if high[each] > SMALLEST else lowest)
+            )
     both = np.flatnonzero(~usable & known)
     if len(both):
         trial[both] = _inside(brackets, active[both], breaks)
@@ -168,6 +170,7 @@ def _update(brackets: Brackets, active: IntArray, trial: FloatArray, total: Floa
     brackets.high[high], brackets.below[high] = trial[~more], total[~more]
     after = _width(brackets, which)
     brackets.stalled[which] = np.where(after > 0.5 * width, brackets.stalled[which] + 1, 0)
+
 
 def _width(brackets: Brackets, which: IntArray) -> FloatArray:
     low, high = brackets.low[which], brackets.high[which]

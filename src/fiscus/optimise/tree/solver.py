@@ -205,7 +205,14 @@ class _Work:
         return self._next(part, brackets, start, waiting, target, low.total, high.total)
 
     def _next(
-        self, part: Part, brackets: Brackets, start: IntArray, waiting: BoolArray, target: FloatArray, low: FloatArray, high: FloatArray
+        self,
+        part: Part,
+        brackets: Brackets,
+        start: IntArray,
+        waiting: BoolArray,
+        target: FloatArray,
+        low: FloatArray,
+        high: FloatArray,
     ) -> tuple[Part, Brackets]:
         nodes = np.flatnonzero(waiting)
         place = np.full(len(part.node), -1)
