@@ -17,12 +17,11 @@ import numpy.typing as npt
 
 from fiscus.core.arrays import BoolArray, FloatArray, IntArray, frozen
 from fiscus.core.cells import LARGEST_NUMBER
+from fiscus.core.knots import Knots, PointList
 from fiscus.errors import InvalidCurve
 
 STEP_TOLERANCE = 1e-9
 """Relative shortfall at which a step still counts as reached, so that float dust cannot lose it."""
-
-PointList = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +76,17 @@ def _hill_slope(k: FloatArray, a: FloatArray, h: FloatArray, p: FloatArray) -> F
 
 
 HILL_STEPS = 40
-"""Most Newton steps on the slope of a Hill curve; six do nearly everywhere, more only where p is close to 1 and k close to 0."""
+"""Most Halley steps on the slope of a Hill curve; three do nearly everywhere, more only close to the steepest point of an S."""
+
+HILL_CLOSE = 1e-5
+"""Size of a step after which the next, whose error is the cube of it, would be rounding."""
 
 
 def _hill_inverse(price: FloatArray, a: FloatArray, h: FloatArray, p: FloatArray) -> FloatArray:
-    """No closed form but for p = 1: Newton on t = log(k/h), to the right of the steepest point.
+    """No closed form but for p = 1: Halley's method on t = log(k/h), to the right of the steepest point.
 
-    The log of the slope, ``log(ap/h) + (p-1) t - 2 log(1 + e^(pt))``, is concave there and below its two asymptotes, so Newton
-    falls onto the root from where the nearer of them meets the price. The closed form of p = 1 starts closer where p is about 1,
+    The log of the slope, ``log(ap/h) + (p-1) t - 2 log(1 + e^(pt))``, is concave there and below its two asymptotes, so the steps
+    fall onto the root from where the nearer of them meets the price. The closed form of p = 1 starts closer where p is about 1,
     and the parabola at the steepest point of an S where the price is about the steepest slope.
     """
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
@@ -97,13 +99,17 @@ def _hill_inverse(price: FloatArray, a: FloatArray, h: FloatArray, p: FloatArray
         t = np.where(p > 1, np.minimum(t, parabola), t)
         t = np.where((level < 0) & (straight < t) & (straight > top), straight, t)
         for _ in range(HILL_STEPS):
-            share = 1.0 / (1.0 + np.exp(-p * t))
-            gap = (p - 1.0) * t - 2.0 * np.logaddexp(0.0, p * t) - level
+            power = np.exp(-np.abs(p * t))
+            share = np.where(t >= 0, 1.0, power) / (1.0 + power)
+            gap = (p - 1.0) * t - 2.0 * (np.maximum(p * t, 0.0) + np.log1p(power)) - level
             open_ = np.abs(gap) > 1e-15 * np.maximum(1.0, np.abs(level))
-            if not open_.any():
+            slope = p - 1.0 - 2.0 * p * share
+            bend = -2.0 * p * p * share * (1.0 - share)
+            move = np.where(open_, gap * slope / (slope * slope - 0.5 * gap * bend), 0.0)
+            move = np.where(np.isfinite(move), move, 0.0)
+            t = np.maximum(t - move, top)
+            if not (np.abs(move) > HILL_CLOSE * np.minimum(1.0, np.abs(slope / bend))).any():
                 break
-            move = np.where(open_, gap / (p - 1.0 - 2.0 * p * share), 0.0)
-            t = np.maximum(t - np.where(np.isfinite(move), move, 0.0), top)
         stock = h * np.where(p == 1, np.sqrt(a / (h * price)) - 1.0, np.exp(t))
     never = _hill_slope(h * _steepest(p), a, h, p) < price * (1.0 - 1e-15)
     return np.asarray(np.where(never, 0.0, np.where(np.isnan(stock), h * _steepest(p), stock)))
@@ -253,13 +259,9 @@ class Curves:
         return tuple((FAMILIES[name], where) for name in found if len(where := np.flatnonzero(names == name)))
 
     @cached_property
-    def _piecewise(self) -> tuple[tuple[int, FloatArray, FloatArray], ...]:
-        """Position and breakpoints of each piecewise line."""
-        return tuple(
-            (line, np.array([x for x, _ in points]), np.array([y for _, y in points]))
-            for line, points in enumerate(self.points)
-            if points is not None
-        )
+    def knots(self) -> tuple[Knots, ...]:
+        """The piecewise curves, in groups."""
+        return Knots.groups(self.points)
 
     def _parameters(self, where: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         return self.a[..., where], self.h[..., where], self.p[..., where]
@@ -276,12 +278,12 @@ class Curves:
         stock = np.asarray(stock, dtype=np.float64)
         result = np.zeros(np.broadcast_shapes(stock.shape, self.a.shape))
         for family, where in self._groups:
-            if len(self._groups) == 1 and not self._piecewise:
+            if len(self._groups) == 1 and not self.knots:
                 return np.asarray(family.value(stock, self.a, self.h, self.p, np))
             result[..., where] = family.value(stock[..., where], *self._parameters(where), np)
-        for line, xs, ys in self._piecewise:
+        for knots in self.knots:
             # ``a`` scales a piecewise curve too, so that strategic and drawn scales mean the same for every family.
-            result[..., line] = self.a[..., line] * np.interp(stock[..., line], xs, ys)
+            result[..., knots.line] = self.a[..., knots.line] * knots.value(stock[..., knots.line])
         return result
 
     def derivative(self, stock: FloatArray) -> FloatArray:
@@ -297,10 +299,8 @@ class Curves:
         result = np.zeros(np.broadcast_shapes(stock.shape, self.a.shape))
         for family, where in self._groups:
             result[..., where] = family.derivative(stock[..., where], *self._parameters(where))
-        for line, xs, ys in self._piecewise:
-            slopes = np.r_[np.diff(ys) / np.diff(xs), 0.0] if len(xs) > 1 else np.zeros(1)
-            segment = np.searchsorted(xs, stock[..., line], side="right") - 1
-            result[..., line] = self.a[..., line] * slopes[np.clip(segment, 0, len(slopes) - 1)]
+        for knots in self.knots:
+            result[..., knots.line] = self.a[..., knots.line] * knots.derivative(stock[..., knots.line])
         return result
 
     def inverse_derivative(self, price: npt.ArrayLike) -> FloatArray:
@@ -324,10 +324,9 @@ class Curves:
         with np.errstate(divide="ignore", invalid="ignore"):
             for family, where in self._groups:
                 result[..., where] = family.inverse(price[..., where], *self._parameters(where))
-        for line, xs, ys in self._piecewise:
-            slopes = np.diff(ys) / np.diff(xs)
-            steep = self.a[..., line, None] * slopes >= price[..., line, None]
-            result[..., line] = xs[steep.sum(axis=-1)]
+        for knots in self.knots:
+            scale = np.broadcast_to(self.a, price.shape)[..., knots.line]
+            result[..., knots.line] = knots.demand(price[..., knots.line], scale)
         return np.asarray(np.where(price <= 0, np.inf, result))
 
     @cached_property
@@ -339,9 +338,8 @@ class Curves:
             [name in straight or (name == "hill" and exponent[i] <= 1) for i, name in enumerate(self.family)],
             dtype=bool,
         )
-        for line, xs, ys in self._piecewise:
-            slopes = np.diff(ys) / np.diff(xs)
-            flags[line] = bool((np.diff(slopes) <= 1e-12 * np.maximum(1e-300, slopes[:-1])).all())
+        for knots in self.knots:
+            flags[knots.line] = knots.concave()
         return frozen(flags, np.bool_)
 
     @cached_property

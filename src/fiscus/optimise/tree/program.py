@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -269,10 +268,9 @@ def _segments(problem: Problem, kind: IntArray, gain: FloatArray) -> tuple[IntAr
     names = np.array(curves.family)
     straight: BoolArray = (kind == SEGMENTS).reshape(periods, lines).any(axis=0)
     pieces = np.ones(lines, np.int64)
-    knots: dict[int, Sequence[tuple[float, float]]] = {}
-    for line in np.flatnonzero(straight & (names == "piecewise")).tolist():
-        knots[line] = curves.points[line] or ()
-        pieces[line] = max(1, len(knots[line]) - 1)
+    for knots in curves.knots:
+        pieces[knots.line] = np.maximum(1, knots.segments.sum(axis=1))
+    pieces[~straight] = 1
     first = np.r_[0, np.cumsum(pieces)]
     slope, width = np.zeros(first[-1]), np.zeros(first[-1])
     endless = straight & (names != "piecewise")
@@ -281,12 +279,11 @@ def _segments(problem: Problem, kind: IntArray, gain: FloatArray) -> tuple[IntAr
     slope[first[:-1][rising]] = curves.a[rising]
     capped = endless & (names == "capped")
     width[first[:-1][capped]] = curves.h[capped]
-    for line, points in knots.items():
-        if len(points) > 1:
-            table = np.asarray(points)
-            place = slice(first[line], first[line] + len(points) - 1)
-            width[place] = np.diff(table[:, 0])
-            slope[place] = curves.a[line] * np.diff(table[:, 1]) / width[place]
+    for knots in curves.knots:
+        row, rank = np.nonzero(knots.segments)
+        at = first[:-1][knots.line[row]] + rank
+        slope[at] = curves.a[knots.line[row]] * knots.slope[row, rank]
+        width[at] = knots.money[row, rank + 1] - knots.money[row, rank]
     counts = np.tile(pieces, periods)
     return (
         np.r_[0, np.cumsum(counts)],
