@@ -53,14 +53,14 @@ class Knots:
     @property
     def segments(self) -> BoolArray:
         """Which entries start a segment: all breakpoints but the last, shape (m, K)."""
-        return np.isfinite(np.c_[self.money[:, 1:], np.full(len(self.line), np.inf)])
+        after = np.concatenate([self.money[:, 1:], np.full((len(self.line), 1), np.inf)], axis=1)
+        return np.asarray(np.isfinite(after), dtype=np.bool_)
 
     def concave(self) -> BoolArray:
         """Whether no slope rises but for rounding, shape (m,)."""
         rise = self.slope[:, 1:] - self.slope[:, :-1]
         dust = 1e-12 * np.maximum(1e-300, self.slope[:, :-1])
-        good: BoolArray = (~self.segments[:, 1:] | (rise <= dust)).all(axis=1)
-        return good
+        return np.asarray((~self.segments[:, 1:] | (rise <= dust)).all(axis=1), dtype=np.bool_)
 
     def value(self, stock: FloatArray) -> FloatArray:
         """Benefit at a stock of shape (..., m); flat after the last breakpoint."""

@@ -15,8 +15,8 @@ from fiscus.core.problem import Problem
 from fiscus.optimise import highs
 from fiscus.optimise.pyomo_model import compile_model, load, read_spend
 from fiscus.optimise.refine import polished
-from fiscus.optimise.result import Result, Status
-from fiscus.optimise.search import Limits, relative_gap
+from fiscus.optimise.result import Result, Status, relative_gap
+from fiscus.optimise.search import Limits
 from fiscus.optimise.solve import LINEAR_GAP
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def solve_model(
             problem, outcome.status, f"The extended model is {outcome.status} ({outcome.message}).", timings
         )
     load(variables, outcome.solution)
-    constant = _objective_constant(model, float(arrays.cost @ outcome.solution))
+    constant = _objective_constant(model, arrays.worth(outcome.solution))
     return _result(problem, read_spend(problem, model), outcome.bound + constant, gap, "pyomo, extended", timings)
 
 

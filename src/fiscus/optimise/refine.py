@@ -16,6 +16,7 @@ from fiscus.core.problem import Problem
 from fiscus.core.rules import Risk
 from fiscus.errors import InvalidInput, InvalidRule
 from fiscus.optimise import highs
+from fiscus.optimise.certificate import Boxes, multipliers_of
 from fiscus.optimise.form import form
 from fiscus.optimise.highs import Outcome
 from fiscus.optimise.layout import Arrays, Form
@@ -35,7 +36,7 @@ def search_form(problem: Problem, route: str, limits: Limits) -> Search:
     while search.rounds < MOST_ROUNDS:
         try:
             with timed(search, "form"):
-                search.last = form(problem, points)
+                search.last, search.points = form(problem, points), points
         except InvalidRule as error:
             search.reason = str(error)
             return search
@@ -81,6 +82,8 @@ def _judge(search: Search, problem: Problem) -> tuple[FloatArray, FloatArray]:
         if search.best is None or value > search.value:
             search.best, search.value = spend, value
     search.bound = max(search.bound, search.value)
+    if outcome.row_dual is not None and not model.integer.any():
+        search.boxes = Boxes(multipliers_of(model, outcome.row_dual))
     stock = stocks(problem, spend)
     weight = problem.scenarios.expected() * problem.lines.weight * problem.benefit_discount[:, None]
     error = weight * (model.estimated_effect(outcome.solution) - problem.lines.curves.value(stock))

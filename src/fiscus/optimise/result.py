@@ -17,10 +17,17 @@ from fiscus.core.objective import objective
 from fiscus.core.problem import Method, Problem
 from fiscus.core.rows import Label
 from fiscus.errors import NoAllocation
+from fiscus.optimise.certificate import Boxes, Certificate
+from fiscus.optimise.pieces import Points
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+PROVED_GAP = 1e-6
+"""Relative gap within which a bound counts as proved, rounding to minor units included."""
+
+NEXT_TO_NOTHING = 1e-4
 
 Status = Literal["optimal", "feasible", "infeasible", "unbounded", "no_solution"]
 
@@ -45,6 +52,22 @@ class Binding:
     price: float | None
 
 
+def relative_gap(value: float, bound: float, stake: float = 0.0) -> float:
+    """``(bound - value) / max(|value|, |bound|)``; inf where nothing is proven, NaN where there is no plan.
+
+    Where the best is next to nothing, as when no project is worth its money, the gap is relative to what is at stake: the benefits
+    and costs of all that could be bought.
+    """
+    if not np.isfinite(value):
+        return np.nan
+    if not np.isfinite(bound):
+        return np.inf
+    size = max(abs(value), abs(bound))
+    if np.isfinite(stake) and size < NEXT_TO_NOTHING * stake:
+        size = stake
+    return 0.0 if bound <= value or size < 1e-12 else (bound - value) / size
+
+
 @dataclass(frozen=True, eq=False)
 class Result:
     """The answer to one problem.
@@ -66,6 +89,9 @@ class Result:
         seed: Of the solver.
         timings: Seconds by part.
         rounds: Times the model was solved, more than once where smooth curves were refined.
+        boxes: Prices of rows that prove a bound; None where the search left none, as with yes-or-no choices.
+        points: Where the last model touched smooth curves; None where there was none.
+        tolerance: Relative gap at which the plan is called optimal.
     """
 
     problem: Problem
@@ -83,6 +109,9 @@ class Result:
     seed: int = 0
     timings: Mapping[str, float] = field(default_factory=dict)
     rounds: int = 1
+    boxes: Boxes | None = None
+    points: Points | None = None
+    tolerance: float = PROVED_GAP
 
     @property
     def allocation(self) -> FloatArray:
@@ -113,6 +142,27 @@ class Result:
             NoAllocation: Where there is no allocation.
         """
         return self.apportionment.minor
+
+    @cached_property
+    def certificate(self) -> Certificate:
+        """Prices of rows and the bound they prove without a solver; where the search left none, of the linear relaxation."""
+        from fiscus.optimise.prove import certificate
+
+        return certificate(self)
+
+    @property
+    def proved_gap(self) -> float:
+        """Relative gap between the exact amounts and the bound that is proved without a solver; NaN without an allocation."""
+        return relative_gap(self.exact_value, self.certificate.bound)
+
+    @property
+    def proof_status(self) -> str:
+        """``proved`` where the proved gap is within the gap asked for, ``reported`` where only the solver says so, else ``open``."""
+        if self.solution is None:
+            return "open"
+        if self.proved_gap <= max(self.tolerance, PROVED_GAP):
+            return "proved"
+        return "reported" if self.status == "optimal" else "open"
 
     @cached_property
     def exact_value(self) -> float:

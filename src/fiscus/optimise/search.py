@@ -9,13 +9,11 @@ import numpy as np
 
 from fiscus.core.arrays import FloatArray
 from fiscus.core.problem import Problem
+from fiscus.optimise.certificate import Boxes
 from fiscus.optimise.highs import Outcome
 from fiscus.optimise.layout import Form
-from fiscus.optimise.pieces import stock_reach
-from fiscus.optimise.result import Binding
-from fiscus.optimise.tree.program import Origin
-
-NEXT_TO_NOTHING = 1e-4
+from fiscus.optimise.pieces import Points, stock_reach
+from fiscus.optimise.result import Binding, relative_gap
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,8 @@ class Search:
         rounds: Models solved.
         stake: What all that could be bought is worth; see :func:`at_stake`.
         binding: Rows that bind with their prices, where the route gives them itself.
-        prices: Of rows that limit nodes and leaves, by the tree route.
+        boxes: Prices of rows that prove a bound, where a round gave some.
+        points: Where the last model touched smooth curves.
         notes: What to know about how the plan was found.
         seconds: By part.
     """
@@ -70,7 +69,8 @@ class Search:
     rounds: int = 0
     stake: float = 0.0
     binding: tuple[Binding, ...] | None = None
-    prices: tuple[tuple[Origin, FloatArray], ...] = ()
+    boxes: Boxes | None = None
+    points: Points | None = None
     notes: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=lambda: {"form": 0.0, "solver": 0.0, "referee": 0.0})
 
@@ -78,22 +78,6 @@ class Search:
     def gap(self) -> float:
         """Relative gap between the best plan and the bound."""
         return relative_gap(self.value, self.bound, self.stake)
-
-
-def relative_gap(value: float, bound: float, stake: float = 0.0) -> float:
-    """``(bound - value) / max(|value|, |bound|)``; inf where nothing is proven, NaN where there is no plan.
-
-    Where the best is next to nothing, as when no project is worth its money, the gap is relative to what is at stake: the benefits
-    and costs of all that could be bought.
-    """
-    if not np.isfinite(value):
-        return np.nan
-    if not np.isfinite(bound):
-        return np.inf
-    size = max(abs(value), abs(bound))
-    if np.isfinite(stake) and size < NEXT_TO_NOTHING * stake:
-        size = stake
-    return 0.0 if bound <= value or size < 1e-12 else (bound - value) / size
 
 
 def at_stake(problem: Problem) -> float:
@@ -116,3 +100,13 @@ class timed:  # noqa: N801 - reads as a statement.
 
     def __exit__(self, *_: object) -> None:
         self.search.seconds[self.part] += time.perf_counter() - self.began
+
+
+def better(first: Search, second: Search) -> Search:
+    """The search with the better plan, with the lower bound and the time of both."""
+    kept, other = (first, second) if first.value >= second.value else (second, first)
+    kept.bound = max(min(first.bound, second.bound), kept.value)
+    kept.rounds = first.rounds + second.rounds
+    kept.seconds = {part: first.seconds[part] + second.seconds[part] for part in kept.seconds}
+    kept.boxes = first.boxes or other.boxes
+    return kept

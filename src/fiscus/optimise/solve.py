@@ -20,7 +20,7 @@ from fiscus.optimise.binding import duals_of, priced, unpriced
 from fiscus.optimise.reasons import infeasible_reasons, unbounded_reasons
 from fiscus.optimise.refine import search_form
 from fiscus.optimise.result import Result, Status
-from fiscus.optimise.search import Limits, Search
+from fiscus.optimise.search import Limits, Search, better
 from fiscus.optimise.tree_route import search_tree, why_not_tree
 
 Route = Literal["auto", "tree", "highs", "pyomo"]
@@ -74,6 +74,7 @@ def solve(
         best = _search(judged, route, limits)
         bound = max(best.bound, value)
         search = replace(search, value=value, bound=bound, stake=best.stake, rounds=search.rounds + best.rounds)
+        search.boxes, search.points = best.boxes, best.points
         search.seconds["solver"] += best.seconds["solver"]
     elif asked.seeks_value:
         _keep_up(judged, search, limits)
@@ -104,9 +105,11 @@ def _search(problem: Problem, route: Route, limits: Limits) -> Search:
         obstacle = why_not_tree(problem)
         if obstacle and route == "tree":
             raise RouteUnavailable(f"the tree route cannot hold this problem: {obstacle}; route highs can")
-        search = None if obstacle else search_tree(problem)
-        if search is not None:
+        search = None if obstacle else search_tree(problem, limits)
+        if search is not None and (search.gap <= limits.gap or route == "tree"):
             return search
+        if search is not None:
+            return better(search, search_form(problem, "highs", limits))
     return search_form(problem, "pyomo" if route == "pyomo" else "highs", limits)
 
 
@@ -144,6 +147,9 @@ def _result(problem: Problem, method: Method, search: Search, limits: Limits) ->
         versions={"fiscus": version("fiscus"), "highs": highs.version()},
         seed=limits.seed,
         rounds=search.rounds,
+        boxes=search.boxes,
+        points=search.points,
+        tolerance=limits.gap,
     )
 
 

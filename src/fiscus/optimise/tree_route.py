@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from fiscus.core.arrays import FloatArray
@@ -11,8 +13,10 @@ from fiscus.core.objective import objective
 from fiscus.core.problem import Problem
 from fiscus.errors import InvalidRule
 from fiscus.optimise.binding import YES_OR_NO, at_bounds
+from fiscus.optimise.branch import Box, branch_and_bound
+from fiscus.optimise.certificate import Boxes, RowKey
 from fiscus.optimise.result import Binding
-from fiscus.optimise.search import Search, at_stake, timed
+from fiscus.optimise.search import Limits, Search, at_stake, timed
 from fiscus.optimise.tree import Answer, Program, obstacle, solve_tree, split
 from fiscus.optimise.tree.program import Origin, row_bounds
 
@@ -20,7 +24,7 @@ from fiscus.optimise.tree.program import Origin, row_bounds
 def why_not_tree(problem: Problem) -> str:
     """Why the tree cannot hold a problem; empty where it can."""
     try:
-        why = obstacle(problem)
+        why = obstacle(problem, bent=True)
     except InvalidRule as error:
         return str(error)
     if why:
@@ -29,28 +33,66 @@ def why_not_tree(problem: Problem) -> str:
     return f"rule {side[0][0].labels[int(side[0][1][0])][0]} is no limit of a unit or a line" if side else ""
 
 
-def search_tree(problem: Problem) -> Search | None:
-    """The exact split; None where there is none, so that another route can say why.
+def search_tree(problem: Problem, limits: Limits) -> Search | None:
+    """The exact split, or with S-shaped curves the best one to the gap asked for; None where there is none.
 
     Args:
         problem: One that the tree can hold.
+        limits: Of gap and time.
     """
     search = Search("tree", stake=at_stake(problem), rounds=1)
     with timed(search, "form"):
         program = split(problem).program
     with timed(search, "solver"):
-        answer = solve_tree(program)
-    if answer is None:
+        found = _exact(program) if problem.lines.curves.concave.all() else _branched(program, search, limits)
+    if found is None:
         return None
+    answer, amount, bound, root = found
     with timed(search, "referee"):
-        spend = np.clip(answer.amount.reshape(problem.shape), problem.lines.floor, problem.lines.cap)
+        spend = np.clip(amount.reshape(problem.shape), problem.lines.floor, problem.lines.cap)
         if violations(problem, spend):
             return None
         search.best, search.value = spend, objective(problem, spend)
-        search.bound = max(answer.bound, search.value)
+        search.bound = max(bound, search.value)
     search.binding = binding_rows(problem, program, answer)
-    search.prices = row_prices(problem, program, answer)
+    search.boxes = (
+        _priced_boxes(problem, program, root) if root else Boxes(_named(row_prices(problem, program, answer)))
+    )
     return search
+
+
+Found = tuple[Answer, FloatArray, float, Box | None]
+
+
+def _exact(program: Program) -> Found | None:
+    answer = solve_tree(program)
+    return None if answer is None else (answer, answer.amount, answer.bound, None)
+
+
+def _branched(program: Program, search: Search, limits: Limits) -> Found | None:
+    found = branch_and_bound(program, gap=limits.gap, stake=search.stake, deadline=limits.deadline)
+    if found is None:
+        return None
+    search.rounds = found.boxes
+    return found.answer, found.amount, found.bound, found.root
+
+
+def _priced_boxes(problem: Problem, program: Program, box: Box) -> Boxes:
+    if box.parts:
+        return Boxes(None, box.leaf, box.at, tuple(_priced_boxes(problem, program, part) for part in box.parts))
+    if box.answer is None:
+        return Boxes(None)
+    return Boxes(_named(row_prices(problem, program, box.answer)))
+
+
+def _named(prices: Sequence[tuple[Origin, FloatArray]]) -> dict[RowKey, float]:
+    """Prices that are not zero, by row."""
+    return {
+        (origin.block.kind, origin.block.labels[row]): price
+        for origin, each in prices
+        for row, price in zip(origin.row.tolist(), each.tolist(), strict=True)
+        if price
+    }
 
 
 def row_prices(problem: Problem, program: Program, answer: Answer) -> tuple[tuple[Origin, FloatArray], ...]:

@@ -70,8 +70,13 @@ class Split:
     side: tuple[tuple[Rows, IntArray], ...] = field(default=())
 
 
-def obstacle(problem: Problem) -> str:
-    """Why the curves or the money of a problem are no separable concave benefits; empty when they are."""
+def obstacle(problem: Problem, *, bent: bool = False) -> str:
+    """Why the curves or the money of a problem are no separable concave benefits; empty when they are.
+
+    Args:
+        problem: To look at.
+        bent: Whether S-shaped Hill curves are welcome too.
+    """
     lines, several = problem.lines, problem.shape[0] > 1
     if problem.scenarios.curves is not None:
         return "its scenarios change the shape of curves"
@@ -85,7 +90,8 @@ def obstacle(problem: Problem) -> str:
         return "effects last from period to period"
     if several and lines.change_cost.any():
         return "changes between periods cost money"
-    if not lines.curves.concave.all():
+    welcome = lines.curves.concave | (~lines.curves.polyhedral if bent else False)
+    if not welcome.all():
         return "some curves are S-shaped or step-like"
     if problem.statement.indicated.any():
         return "some choices are yes or no"

@@ -59,7 +59,7 @@ def solve_tree(program: Program, *, backend: str | None = None, guess: FloatArra
     Returns:
         The answer, or None where floors and caps leave no split.
     """
-    limits = _inner_limits(program)
+    limits = inner_limits(program)
     if limits is None:
         return None
     run, name = choose(len(program.leaves), backend)
@@ -70,7 +70,7 @@ def solve_tree(program: Program, *, backend: str | None = None, guess: FloatArra
     return Answer(work.amount, price, value, max(bound, value), work.passes, name)
 
 
-def _inner_limits(program: Program) -> tuple[FloatArray, FloatArray] | None:
+def inner_limits(program: Program) -> tuple[FloatArray, FloatArray] | None:
     """Floors and caps of the nodes as what is below them allows; None where they cross."""
     leaves = program.leaves
     count = len(program.parent)
