@@ -86,12 +86,12 @@ def _priced_boxes(problem: Problem, program: Program, box: Box) -> Boxes:
 
 
 def _named(prices: Sequence[tuple[Origin, FloatArray]]) -> dict[RowKey, float]:
-    """Prices that are not zero, by row."""
+    """Prices that are not zero, by row; rows on single leaves are bounds of their boxes and need none."""
     return {
         (origin.block.kind, origin.block.labels[row]): price
         for origin, each in prices
-        for row, price in zip(origin.row.tolist(), each.tolist(), strict=True)
-        if price
+        for row, price, node in zip(origin.row.tolist(), each.tolist(), origin.node.tolist(), strict=True)
+        if price and node >= 0
     }
 
 

@@ -73,16 +73,17 @@ def _smooth(which: int, r: float, a: float, h: float, p: float) -> float:
 def _leaves(
     kind: IntArray, a: FloatArray, h: FloatArray, p: FloatArray, shift: FloatArray, lower: FloatArray, upper: FloatArray,
     first: IntArray, slope: FloatArray, width: FloatArray, chord: FloatArray, touch: FloatArray, cost: FloatArray,
-    prior: FloatArray, moves: bool, owner: IntArray, group: IntArray, price: FloatArray, amount: FloatArray, total: FloatArray,
+    prior: FloatArray, moves: bool, charge: FloatArray, owner: IntArray, group: IntArray, price: FloatArray, amount: FloatArray, total: FloatArray,
 ) -> None:  # fmt: skip
     # Nothing here passes an array to another function: handing over arrays leaf by leaf would cost more than the rest.
     for leaf in range(len(kind)):
         node = owner[leaf]
-        charge = cost[leaf] if moves else 0.0
+        paid = price[group[node]] + charge[leaf]
+        change = cost[leaf] if moves else 0.0
         x = 0.0
         for side in range(2):
             # Dearer by the cost of change first; where that leaves the leaf below what it had, cheaper by as much.
-            r = price[group[node]] + charge if side == 0 else price[group[node]] - charge
+            r = paid + change if side == 0 else paid - change
             which = kind[leaf]
             stock = 0.0
             if r <= 0.0:
@@ -99,7 +100,7 @@ def _leaves(
                 stock = _smooth(which, r, a[leaf], h[leaf], p[leaf])
             wanted = stock - shift[leaf]
             x = wanted if side == 0 else min(prior[leaf], wanted)
-            if charge == 0.0 or x >= prior[leaf]:
+            if change == 0.0 or x >= prior[leaf]:
                 break
         x = min(max(x, lower[leaf]), upper[leaf])
         amount[leaf] = x
@@ -121,7 +122,7 @@ def compiled_pass(part: Part, price: FloatArray) -> Taken:
     amount, total, kept = np.empty(len(each)), np.zeros(len(part.node)), np.empty(len(part.node))
     _leaves(
         each.kind, each.a, each.h, each.p, each.shift, each.lower, each.upper, each.first, each.slope, each.width, each.chord,
-        each.touch, each.cost, each.prior, each.moves, part.owner, part.group, price, amount, total,
+        each.touch, each.cost, each.prior, each.moves, each.charge, part.owner, part.group, price, amount, total,
     )  # fmt: skip
     _up(part.parent, part.floor, part.cap, total, kept)
     return Taken(amount, total, kept)

@@ -39,6 +39,7 @@ class Leaves:
         touch: Stock at which a hull's chord touches the curve; the chord starts at the stock of the lower bound.
         cost: Cost of each unit of change from ``prior``.
         prior: Amount from which change is counted.
+        charge: What each unit of the leaf costs besides the price of money, as where other rules are priced.
     """
 
     kind: IntArray
@@ -55,6 +56,7 @@ class Leaves:
     touch: FloatArray
     cost: FloatArray
     prior: FloatArray
+    charge: FloatArray
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -77,6 +79,7 @@ class Leaves:
         hulls = np.flatnonzero(self.kind == HULL)
         jumps = np.concatenate([self.slope[segments], self.chord[hulls]])
         costs = np.concatenate([self.cost[owner], self.cost[hulls]])
+        jumps = jumps - np.concatenate([self.charge[owner], self.charge[hulls]])
         if costs.any():
             jumps = np.concatenate([jumps - costs, jumps + costs])
         return np.unique(jumps)
@@ -100,6 +103,7 @@ class Leaves:
 
     def demand(self, price: FloatArray) -> FloatArray:
         """What each leaf takes at its price, shape (m,)."""
+        price = price + self.charge
         if not self.moves:
             return np.clip(self._wanted(price), self.lower, self.upper)
         # Between the two prices that a change pays, the leaf stays where it was.
@@ -129,7 +133,7 @@ class Leaves:
         return np.where(count > 0, self.end[self.first[:-1] + np.maximum(count - 1, 0)], 0.0)
 
     def value(self, amount: FloatArray) -> FloatArray:
-        """Value of an amount less the cost of change, shape (m,); a hull's own, not the curve's under it."""
+        """Value of an amount less its costs, shape (m,); a hull's own, not the curve's under it."""
         stock = amount + self.shift
         worth = np.empty(len(self))
         for kind, where in self.groups:
@@ -143,7 +147,7 @@ class Leaves:
                 foot = self.lower[where] + self.shift[where]
                 chord = FAMILIES["hill"].value(foot, a, h, p, np) + self.chord[where] * (k - foot)
                 worth[where] = np.where(k < self.touch[where], chord, worth[where])
-        return np.asarray(worth - self.cost * np.abs(amount - self.prior))
+        return np.asarray(worth - self.cost * np.abs(amount - self.prior) - self.charge * amount)
 
     @cached_property
     def _starts(self) -> FloatArray:
@@ -157,7 +161,7 @@ class Leaves:
         return start
 
     def slopes(self, amount: FloatArray) -> FloatArray:
-        """Value of the next unit without the cost of change, shape (m,); of a segment leaf its first slope."""
+        """Value of the next unit less its charge, shape (m,); of a segment leaf its first slope."""
         stock = amount + self.shift
         slope = self.slope[self.first[:-1]].copy()
         with np.errstate(divide="ignore"):
@@ -165,4 +169,4 @@ class Leaves:
                 if kind != SEGMENTS:
                     family = FAMILIES[SMOOTH[kind]]
                     slope[where] = family.derivative(stock[where], self.a[where], self.h[where], self.p[where])
-        return slope
+        return slope - self.charge

@@ -264,6 +264,7 @@ def _leaves(problem: Problem, lower: FloatArray, upper: FloatArray) -> Leaves:
         touch=zero,
         cost=np.tile(cost * problem.spend_discount[0], periods),
         prior=np.tile(prior, periods),
+        charge=zero,
     )
 
 

@@ -104,7 +104,8 @@ class _Work:
         self.amount = np.empty(len(program.leaves))
         self.price = np.zeros(len(program.parent))
         self.passes = 0
-        self.lowest = -float(program.leaves.cost.max(initial=0.0))
+        leaves = program.leaves
+        self.lowest = min(0.0, -float((leaves.cost + leaves.charge).max(initial=0.0)))
 
     def solve_all(self) -> None:
         """Roots first: at the price of money itself where that keeps their limits, else at the price that meets one."""
