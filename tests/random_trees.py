@@ -62,7 +62,9 @@ def _parameters(rng: np.random.Generator, kind: list[str], cap: FloatArray, size
         reach = max(float(most), size)
         slope = float(rng.choice([0.5, 1.0])) if equal else float(rng.uniform(0.05, 2.0))
         a.append(slope if name in ("linear", "capped", "piecewise") else slope * reach)
-        h.append(round(reach * float(rng.uniform(0.1, 1.0)), 2) if name not in ("linear", "power", "piecewise") else None)
+        h.append(
+            round(reach * float(rng.uniform(0.1, 1.0)), 2) if name not in ("linear", "power", "piecewise") else None
+        )
         p.append({"power": float(rng.choice([0.3, 0.5, 0.9])), "hill": float(rng.choice([0.4, 0.9, 1.0]))}.get(name))
         if name == "power":
             a[-1] = slope * reach ** (1.0 - (p[-1] or 0.5))

@@ -38,7 +38,14 @@ def tree_problem(lines: int, segments: int = 5, fan_out: int = 10, seed: int = 0
         "curve": ["piecewise"] * lines,
     }
     table |= {"points": points, "ask": x[:, -1].round(2).tolist()}
-    caps = [None, *rng.uniform(300, 800, units).round(2).tolist()]
+    # Half of the units are capped, at 40% to 90% of what is asked for below them.
+    asked = np.zeros(units + 1)
+    np.add.at(asked, np.arange(lines) // fan_out + 1, x[:, -1])
+    above = [-1, *(0 if i < fan_out else i // fan_out for i in range(units))]
+    for unit in range(units, 0, -1):
+        asked[above[unit]] += asked[unit]
+    share, limited = rng.uniform(0.4, 0.9, units + 1), rng.random(units + 1) < 0.5
+    caps = [round(float(asked[unit] * share[unit]), 2) if limited[unit] and unit else None for unit in range(units + 1)]
     tree = {"id": names, "parent": parents, "cap": caps}
     return fiscus.Problem.from_frames(units=tree, lines=table, budget=float(np.floor(x[:, -1].sum() / 2)))
 

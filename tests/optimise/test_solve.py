@@ -14,7 +14,7 @@ import fiscus
 from fiscus.core.rows import Contribution, Rows
 from fiscus.core.rules.base import Rule, amount, line_positions
 from fiscus.errors import InvalidInput, NoAllocation, RouteUnavailable
-from fiscus.optimise.search import relative_gap
+from fiscus.optimise.result import relative_gap
 
 
 def plan(**changes):

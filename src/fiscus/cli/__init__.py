@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from fiscus.cli import demo, plans, runs
+from fiscus.cli import demo, explain, frontier, plans, runs, verify
 
 app = typer.Typer(
     name="fiscus",
@@ -22,6 +22,9 @@ app.command("init")(plans.init)
 app.command("check")(plans.check)
 app.command("solve")(runs.solve)
 app.command("compare")(runs.compare)
+app.command("explain")(explain.explain)
+app.command("verify")(verify.verify)
+app.command("frontier")(frontier.frontier)
 app.command("demo")(demo.demo)
 
 

@@ -125,10 +125,6 @@ def _risk(plan: PlanSettings, collector: Collector) -> RiskAversion | None:
     except InvalidInput as error:
         collector.error(PLAN, None, "risk", str(error))
         return None
-    if measure.kind == "chance":
-        collector.error(
-            PLAN, None, "risk", "aversion takes cvar:LEVEL or worst; a chance is limited by a rule of kind risk"
-        )
     if not plan.aversion:
         collector.add(
             "warning", PLAN, None, "risk", "the measure of risk counts for nothing; give aversion, its weight"

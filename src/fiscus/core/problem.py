@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -92,14 +90,17 @@ class Problem(Facts):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of everything that makes the problem, as hex."""
-        content = _plain({item.name: getattr(self, item.name) for item in dataclasses.fields(self)})
-        return _sha256(content)
+        """SHA-256 of everything that makes the problem, as hex: of the canonical text of ``core.document``."""
+        from fiscus.core.document import problem_digest  # It reads problems back, so it needs this module first.
+
+        return problem_digest(self)
 
     @cached_property
     def rules_digest(self) -> str:
         """SHA-256 of the rules alone, as hex."""
-        return _sha256(_plain(self.rules))
+        from fiscus.core.document import rules_digest
+
+        return rules_digest(self)
 
 
 def _table(name: str, frame: Any) -> Table | None:
@@ -128,29 +129,6 @@ def _cells(table: str, name: str, column: Any) -> list[object]:
             [Finding("error", table, None, name, f"{short_repr(column)} is not a list of cells, one a row")]
         )
     return list(column)
-
-
-def _sha256(content: Any) -> str:
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _plain(value: Any) -> Any:
-    """Plain data with the same content; floats by their exact hexadecimal form, so that no digit is lost."""
-    if isinstance(value, Rule):
-        return {"kind": value.kind, **value.model_dump(mode="json")}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
-    if isinstance(value, np.ndarray):
-        flat = np.ascontiguousarray(value)
-        return {"shape": list(value.shape), "type": flat.dtype.str, "bytes": hashlib.sha256(flat.tobytes()).hexdigest()}
-    if isinstance(value, dict):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    if isinstance(value, float | np.floating):
-        return float(value).hex()
-    return value
 
 
 __all__ = ["METHODS", "Method", "MethodOptions", "Problem"]

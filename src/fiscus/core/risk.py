@@ -13,11 +13,11 @@ from fiscus.errors import InvalidInput
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A risk measure named in a word: ``cvar:0.95``, ``chance:0.9`` or ``worst``.
+    """A risk measure named in a word: ``cvar:0.95``, ``chance:0.9``, ``worst`` or ``meanvar``.
 
     Attributes:
-        kind: ``cvar``, ``chance`` or ``worst``.
-        level: Probability in (0, 1); 1 for ``worst``.
+        kind: ``cvar``, ``chance``, ``worst`` or ``meanvar`` (the variance).
+        level: Probability in (0, 1); 1 for ``worst`` and ``meanvar``.
     """
 
     kind: str
@@ -30,11 +30,13 @@ class Measure:
         Raises:
             InvalidInput: For an unknown kind or a level outside (0, 1).
         """
-        match = re.fullmatch(r"\s*(cvar|chance)\s*:\s*([0-9.eE+-]+)\s*|\s*(worst)\s*", text)
+        match = re.fullmatch(r"\s*(cvar|chance)\s*:\s*([0-9.eE+-]+)\s*|\s*(worst|meanvar)\s*", text)
         if match is None:
-            raise InvalidInput(f"a risk measure is cvar:LEVEL, chance:LEVEL or worst (such as cvar:0.95), got {text!r}")
+            raise InvalidInput(
+                f"a risk measure is meanvar, cvar:LEVEL, chance:LEVEL or worst (such as cvar:0.95), got {text!r}"
+            )
         if match[3]:
-            return cls("worst", 1.0)
+            return cls(match[3], 1.0)
         try:
             level = float(match[2])
         except ValueError:
@@ -44,18 +46,21 @@ class Measure:
         return cls(match[1], level)
 
     def __str__(self) -> str:
-        return self.kind if self.kind == "worst" else f"{self.kind}:{self.level}"  # Every digit: it reads back.
+        # Every digit of the level: it reads back.
+        return self.kind if self.kind in ("worst", "meanvar") else f"{self.kind}:{self.level}"
 
     def of_loss(self, loss: FloatArray, probability: FloatArray) -> FloatArray:
-        """The measure of a loss: CVaR, the quantile a chance limit speaks of, or the worst case.
+        """The measure of a loss: CVaR, the quantile a chance limit speaks of, the worst case, or the variance.
 
         Args:
             loss: Shape (..., S), major units; a loss is minus a value (§3.4).
             probability: Shape (S,).
 
         Returns:
-            Shape (...).
+            Major units, for the variance their square, shape (...).
         """
+        if self.kind == "meanvar":
+            return variance(loss, probability)
         if self.kind == "worst":
             return np.asarray(np.where(probability > 0, loss, -np.inf).max(axis=-1))
         if self.kind == "chance":
@@ -68,8 +73,8 @@ class RiskAversion:
     """How risk lowers the objective: ``mean V - aversion * measure(-V)`` (§4).
 
     Attributes:
-        measure: CVaR or worst case of the loss.
-        aversion: Weight, >= 0.
+        measure: Of the loss.
+        aversion: Weight, >= 0; for ``meanvar``, whose measure is in squared units of value, per unit of value.
     """
 
     measure: Measure
@@ -82,6 +87,11 @@ def value_at_risk(loss: FloatArray, probability: FloatArray, level: float) -> Fl
     cumulative = np.cumsum(probability[order], axis=-1)
     first = np.argmax(cumulative >= level - 1e-12, axis=-1)  # Cumulative sums of probabilities carry rounding dust.
     return np.asarray(np.take_along_axis(np.take_along_axis(loss, order, -1), first[..., None], -1)[..., 0])
+
+
+def variance(loss: FloatArray, probability: FloatArray) -> FloatArray:
+    """Mean squared distance from the mean, shape (...), of losses of shape (..., S)."""
+    return np.asarray((loss - (loss @ probability)[..., None]) ** 2 @ probability)
 
 
 def cvar(loss: FloatArray, probability: FloatArray, level: float) -> FloatArray:

@@ -61,8 +61,12 @@ class PlanSettings(BaseModel):
     lines: str = Field("lines.csv", description="Table of lines: .csv, .xlsx or .parquet.")
     rules: str | None = Field(None, description="Rules, a YAML list.")
     scenarios: str | None = Field(None, description="Table of scenarios: scenario, probability, period, line, factor.")
-    risk: str | None = Field(None, description="Measure of risk to be averse to: cvar:LEVEL or worst.")
-    aversion: float = Field(0.0, ge=0, description="Weight of the risk measure in the objective.")
+    risk: str | None = Field(
+        None, description="Measure of risk to be averse to: cvar:LEVEL, chance:LEVEL, worst or meanvar."
+    )
+    aversion: float = Field(
+        0.0, ge=0, description="Weight of the risk measure in the objective; for meanvar per unit of value."
+    )
     growth: float | None = Field(
         None,
         gt=-1,

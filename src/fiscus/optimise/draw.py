@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from fiscus.core.money import short
+from fiscus.core.money import compact, short
+from fiscus.optimise.curve import Frontier
 from fiscus.optimise.result import Result
 from fiscus.optimise.show import unit_table
 
@@ -34,4 +35,35 @@ def overview(result: Result) -> Figure:
     axes.set_axisbelow(True)
     axes.legend(loc="lower right", frameon=True, edgecolor="none")
     axes.set_title(result.problem.name, loc="left")
+    return figure
+
+
+def curve(frontier: Frontier) -> Figure:
+    """Value against budget, risk or alignment, with the knee and the current plan marked."""
+    problem, solved = frontier.problem, [point for point in frontier.points if point.spend is not None]
+    across, up = [frontier.place(point)[0] for point in solved], [point.value for point in solved]
+    figure = Figure(figsize=(7.5, 4.5), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(across, up, color=COLOURS["amount"], linewidth=2, marker="o", markersize=3 if len(solved) > 15 else 4.5)
+    marks = (("Knee", frontier.knee, "D", "#c4641a"), ("Current plan", frontier.current, "o", "#111827"))
+    for label, point, marker, colour in marks:
+        if point is not None:
+            axes.plot(*frontier.place(point), marker, color=colour, markersize=8, label=label, zorder=3)
+    period = f" in {frontier.period}" if frontier.period else ""
+    names = {
+        "budget": f"Budget{period}, {problem.currency.code}",
+        "risk": f"Risk: {frontier.risk_name}, {'squared ' if frontier.measure == 'meanvar' else ''}units of value",
+        "alignment": f"Alignment with {frontier.reference} (1: the same amounts)",
+    }
+    axes.set_xlabel(names[frontier.over])
+    axes.set_ylabel("Value, units of value" if problem.scenarios.size == 1 else "Mean value, units of value")
+    if frontier.over != "alignment":
+        axes.xaxis.set_major_formatter(lambda amount, _position: compact(amount))
+    axes.yaxis.set_major_formatter(lambda amount, _position: compact(amount))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#e6e9ed")
+    axes.set_axisbelow(True)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="best", frameon=True, edgecolor="none")
+    axes.set_title(problem.name, loc="left")
     return figure

@@ -1,80 +1,42 @@
-"""Why a line got what it got, in sentences (§4)."""
+"""Why lines and units got what they got, in sentences and as data (§4)."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from fiscus.core.dynamics import marginal_value
 from fiscus.core.money import format_amount
 from fiscus.core.problem import Problem
 from fiscus.core.rows import FUNDED_ABOVE
 from fiscus.errors import InvalidInput
+from fiscus.optimise.explained import (
+    Alternative,
+    LineExplanation,
+    PeriodExplanation,
+    RuleShare,
+    UnitExplanation,
+    UnitPeriod,
+)
+from fiscus.optimise.picture import KEEPING, Picture, Why, binding_of, rule_text, share_of, why
 from fiscus.optimise.result import Binding, Result
+
+__all__ = [
+    "Picture",
+    "binding_of",
+    "explain_line",
+    "explanation",
+    "largest_changes",
+    "rule_text",
+    "unit_explanation",
+    "why",
+]
 
 SAME = 0.01
 """Relative difference within which a marginal value and a price are told as equal: tangents find them to the root of the gap."""
-
-
-@dataclass(frozen=True, eq=False)
-class Why:
-    """What decides one line's amount in one period.
-
-    Attributes:
-        marginal: Value of one more unit of money on the line.
-        rules: Binding rows that the line takes part in, with its coefficient in each, dearest first.
-        place: ``zero``, ``floor``, ``cap`` or ``between``.
-    """
-
-    marginal: float
-    rules: tuple[tuple[Binding, float], ...]
-    place: str
-
-
-def binding_of(result: Result) -> dict[tuple[int, int], list[tuple[Binding, float]]]:
-    """Binding rows of each cell (period, line) and the cell's coefficient in them."""
-    by_row = {each.row: each for each in result.binding}
-    lines = result.problem.shape[1]
-    found: dict[tuple[int, int], list[tuple[Binding, float]]] = {}
-    for rows in result.problem.statement.rows:
-        for row, label in enumerate(rows.labels):
-            if label not in by_row:
-                continue
-            if "account" in rows.terms:  # Cash is touched by every amount up to its period.
-                until = rows.labels[row][-1]
-                for cell in range((result.problem.periods.index(until) + 1) * lines):
-                    found.setdefault((cell // lines, cell % lines), []).append((by_row[label], 0.0))
-            for block in ("spend", "funded"):
-                matrix = rows.terms.get(block)
-                if matrix is None:
-                    continue
-                place = slice(matrix.indptr[row], matrix.indptr[row + 1])
-                # A choice has a coefficient in its rule but money has none there, so it prices no money.
-                factor = 1.0 if block == "spend" else 0.0
-                for cell, coefficient in zip(matrix.indices[place].tolist(), matrix.data[place].tolist(), strict=True):
-                    found.setdefault((cell // lines, cell % lines), []).append((by_row[label], factor * coefficient))
-    return found
-
-
-def why(result: Result, period: int, line: int, binding: dict[tuple[int, int], list[tuple[Binding, float]]]) -> Why:
-    """What decides one amount.
-
-    Raises:
-        NoAllocation: Where there is no allocation.
-    """
-    lines, amount = result.problem.lines, float(result.allocation[period, line])
-    cap, floor = float(lines.cap[period, line]), float(lines.floor[period, line])
-    grain = 1e-6 * max(1.0, amount)
-    if math.isfinite(cap) and amount >= cap - grain:
-        place = "cap"
-    elif amount <= FUNDED_ABOVE:
-        place = "zero"
-    else:
-        place = "floor" if floor > 0 and amount <= floor + grain else "between"
-    rules = sorted(binding.get((period, line), []), key=lambda pair: -abs(pair[0].price or 0.0))
-    return Why(float(marginal_value(result.problem, result.allocation)[period, line]), tuple(rules), place)
 
 
 def explain_line(result: Result, line: str) -> str:
@@ -131,17 +93,6 @@ def _place_sentence(reason: Why, price: float) -> str:
     return f"One more unit of money on it would bring {worth}, and the rules price money at {price:.4g} here."
 
 
-def rule_text(problem: Problem, rule: str) -> str:
-    """What people call a rule: its own text, or the limit of the table it comes from."""
-    text = next((str(each) for each in problem.rules if each.id == rule), "")
-    if text:
-        return text.rstrip(".")
-    kind, _, name = rule.partition(" ")
-    if kind == "unit" and name in problem.tree.position:
-        return f"Limit of {problem.tree.names[problem.tree.position[name]]}"
-    return "Budget" if rule == "budget" else rule
-
-
 def _rule_name(problem: Problem, binding: Binding) -> str:
     return f"{rule_text(problem, binding.rule)} ({', '.join(binding.row[1:])})"
 
@@ -168,3 +119,206 @@ def largest_changes(
     return [
         (lines.id[i], float(amounts[i]), float(before[i]), explain_line(result, lines.id[i])) for i in order.tolist()
     ]
+
+
+MOST_NEXT = 3
+CHOICES = ("requires", "at_most", "at_least", "staged", "whole", "resource", "risk")
+
+
+def explanation(result: Result, line: str, picture: Picture | None = None) -> LineExplanation:
+    """Why a line got what it got, as data and sentences.
+
+    Args:
+        result: With an allocation.
+        line: Its id.
+        picture: Shared by many explanations of one result.
+
+    Raises:
+        InvalidInput: For a line that does not exist.
+        NoAllocation: Where there is no allocation.
+    """
+    problem = result.problem
+    if line not in problem.line_position:
+        raise InvalidInput(f"no line is called {line!r}")
+    index, picture = problem.line_position[line], picture or Picture(result)
+    periods = tuple(_period(picture, period, index) for period in range(problem.shape[0]))
+    return LineExplanation(line, problem.lines.name[index], problem.tree.ids[problem.lines.unit[index]], periods)
+
+
+def _period(picture: Picture, period: int, line: int) -> PeriodExplanation:
+    result, lines = picture.result, picture.result.problem.lines
+    reason = why(result, period, line, picture.binding)
+    shares = picture.shares(period, line)
+    price = sum(share.cost for share in shares)
+    decided, by = _decision(result, period, line, reason, shares)
+    other = picture.alternative(period, line, shares)
+    ask, cap = float(lines.ask[period, line]), float(lines.cap[period, line])
+    told = [_paragraph(result, period, line, reason), _decided_sentence(result, period, line, decided, by)]
+    if other is not None:
+        told.append(_alternative_sentence(result, other))
+    return PeriodExplanation(
+        period=result.problem.periods[period],
+        amount=int(result.minor_units[period, line]),
+        ask=ask if math.isfinite(ask) else None,
+        prior=float(lines.prior[line]),
+        floor=float(lines.floor[period, line]),
+        cap=cap if math.isfinite(cap) else None,
+        marginal=reason.marginal,
+        price=price,
+        place=reason.place,
+        decided=decided,
+        decided_by=by.rule if by is not None else None,
+        rules=shares,
+        alternative=other,
+        sentences=tuple(sentence for sentence in told if sentence),
+    )
+
+
+def _decision(
+    result: Result, period: int, line: int, reason: Why, shares: Sequence[RuleShare]
+) -> tuple[str, RuleShare | None]:
+    """What decides one amount, and the rule that does where one does."""
+    lines, dearest = result.problem.lines, shares[0] if shares and shares[0].cost else None
+    frozen = next((share for share in shares if share.kind in KEEPING), None)
+    if frozen is not None and (frozen.kind == "freeze" or frozen == dearest):
+        return "kept", frozen
+    if dearest is not None and dearest.cost < 0 and reason.place != "floor":
+        return "held up", dearest
+    if reason.place == "cap" and lines.cap[period, line] > 0:
+        return ("ask" if lines.ask[period, line] == lines.cap[period, line] else "cap"), None
+    if reason.place == "floor":
+        return "floor", dearest
+    if lines.cap[period, line] <= FUNDED_ABOVE:
+        return "cap", None
+    if reason.place == "between" and reason.marginal <= 0:
+        return "enough", None
+    if dearest is not None and dearest.cost > 0:
+        return "price", dearest
+    choice = next((share for share in shares if share.kind in CHOICES), None)
+    if choice is not None or lines.lumpy[line] or lines.min_ticket[line] > 0:
+        return "choice", choice
+    return "enough" if reason.marginal <= 0 else "open", None
+
+
+def _decided_sentence(result: Result, period: int, line: int, decided: str, by: RuleShare | None) -> str:
+    rule = by.text if by is not None else ""
+    whole = result.problem.lines.lumpy[line]
+    cut = "It is all or nothing" if whole else "It gets or goes below its smallest worthwhile amount"
+    said = {
+        "kept": f"What decides is {rule}, which keeps it near what it had before.",
+        "held up": f"What decides is {rule}: without it, it would get less.",
+        "ask": "What decides is its own request, which is met.",
+        "cap": "What decides is its own cap.",
+        "floor": "What decides is its own floor; money would work better elsewhere.",
+        "price": f"What decides is {rule}: each unit of it is worth {by.cost if by is not None else 0.0:.4g} to others.",
+        "choice": f"What decides is {rule}." if rule else f"{cut}, and the best plan chooses so.",
+        "enough": "More money would bring nothing here.",
+    }
+    return said.get(decided, "")
+
+
+def _alternative_sentence(result: Result, other: Alternative) -> str:
+    name = result.problem.lines.name[result.problem.line_position[other.line]]
+    name = name if name == other.line else f"{name} ({other.line})"
+    if other.gets:
+        return f"A unit less here would go to {name}, where it would bring {other.worth:.4g}."
+    return f"A unit for it would have to come from {name}, where it brings {other.worth:.4g}."
+
+
+def unit_explanation(result: Result, unit: str, picture: Picture | None = None) -> UnitExplanation:
+    """Why a unit got what it got, as data and sentences.
+
+    Args:
+        result: With an allocation.
+        unit: Its id.
+        picture: Shared by many explanations of one result.
+
+    Raises:
+        InvalidInput: For a unit that does not exist.
+        NoAllocation: Where there is no allocation.
+    """
+    problem = result.problem
+    if unit not in problem.tree.position:
+        raise InvalidInput(f"no unit is called {unit!r}")
+    picture = picture or Picture(result)
+    place = problem.tree.position[unit]
+    periods = tuple(_unit_period(picture, period, place) for period in range(problem.shape[0]))
+    return UnitExplanation(unit, problem.tree.names[place], periods)
+
+
+def _unit_period(picture: Picture, period: int, unit: int) -> UnitPeriod:
+    result = picture.result
+    problem, members = result.problem, result.problem.membership[[unit]].indices
+    around, inside, inner = _unit_rules(picture, period, members)
+    price = sum(share.cost for share in around)
+    lines, spend = problem.lines, result.allocation[period]
+    room = picture.free(period) & (
+        spend < np.minimum(lines.cap[period], problem.reach[period]) - 1e-6 * np.maximum(1.0, spend)
+    )
+    able = [line for line in members.tolist() if room[line]]
+    ranked = sorted(((line, float(picture.gains[period, line]) - inner.get(line, 0.0)) for line in able), key=_last)
+    floor, cap = float(problem.units.floor[period, unit]), float(problem.units.cap[period, unit])
+    ask = lines.ask[period, members]
+    made = UnitPeriod(
+        period=problem.periods[period],
+        amount=int(result.minor_units[period, members].sum()),
+        ask=float(ask[np.isfinite(ask)].sum()),
+        prior=float(lines.prior[members].sum()),
+        floor=floor,
+        cap=cap if math.isfinite(cap) else None,
+        price=price,
+        rules=around,
+        inside=inside,
+        next=tuple((lines.id[line], worth) for line, worth in ranked[:MOST_NEXT] if worth > 0),
+        sentences=(),
+    )
+    return replace(made, sentences=_unit_sentences(problem, problem.tree.names[unit], made))
+
+
+def _last(pair: tuple[int, float]) -> float:
+    return -pair[1]
+
+
+def _unit_rules(
+    picture: Picture, period: int, members: Any
+) -> tuple[tuple[RuleShare, ...], tuple[RuleShare, ...], dict[int, float]]:
+    """Binding rows that hold all of a unit's lines alike, those that hold some, and what the latter price each line at."""
+    problem = picture.result.problem
+    held: dict[Binding, dict[int, float]] = {}
+    for line in members.tolist():
+        for each, coefficient in picture.binding.get((period, line), []):
+            held.setdefault(each, {})[line] = coefficient
+    around: list[RuleShare] = []
+    inside: list[RuleShare] = []
+    inner: dict[int, float] = {}
+    for each, coefficients in held.items():
+        alike = len(coefficients) == len(members) and len(set(coefficients.values())) == 1
+        (around if alike else inside).append(share_of(problem, each, next(iter(coefficients.values()))))
+        if not alike:
+            for line, coefficient in coefficients.items():
+                inner[line] = inner.get(line, 0.0) + coefficient * (each.price or 0.0)
+    order = [tuple(sorted(shares, key=lambda share: -abs(share.cost))) for shares in (around, inside)]
+    return order[0], order[1], inner
+
+
+def _unit_sentences(problem: Problem, name: str, made: UnitPeriod) -> tuple[str, ...]:
+    code = problem.currency.code
+    asked = f" of the {_plain(problem, made.ask)} its lines ask for" if made.ask > 0 else ""
+    given = format_amount(made.amount, problem.currency)
+    said = [f"{name} gets {code} {given}{asked} in {made.period}; last year it had {_plain(problem, made.prior)}."]
+    binding = [share for share in made.rules if share.price]
+    if binding:
+        named = "; ".join(f"{share.text} ({share.cost:.4g})" for share in binding)
+        said.append(f"One more unit of money for it is worth {made.price:.4g}: {named}.")
+    elif made.rules:
+        said.append(f"It takes part in what binds: {'; '.join(dict.fromkeys(share.text for share in made.rules))}.")
+    else:
+        said.append("No limit on its total binds.")
+    if made.next:
+        names = [f"{line} ({worth:.4g})" for line, worth in made.next]
+        said.append(f"Inside it the next unit of money would go to {names[0]}{_then(names[1:])}.")
+    return tuple(said)
+
+
+def _then(names: Sequence[str]) -> str:
+    return f", then {', '.join(names)}" if names else ""

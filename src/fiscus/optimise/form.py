@@ -7,7 +7,7 @@ back in the plan's own words. Money stays in major units and the objective is ma
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -17,23 +17,26 @@ from fiscus.core.arrays import BoolArray, FloatArray
 from fiscus.core.problem import Problem
 from fiscus.core.rows import Columns, Point, Rows, silent, used
 from fiscus.core.rules.base import unbounded
-from fiscus.core.rules.risk import cvar_terms
+from fiscus.core.rules.risk import value_range
 from fiscus.errors import RouteUnavailable
+from fiscus.optimise.aversion import MEAN, Priced, priced, spread
 from fiscus.optimise.benefit import Benefit, ClosedForm
 from fiscus.optimise.layout import Form, lay_out
 from fiscus.optimise.pieces import Pieces, Points, estimate, initial_points
 
-Curves = Literal["piecewise", "exact"]
+Curves = Literal["piecewise", "exact", "cells"]
+Aim = Literal["worth", "safety"]
 
 
-def form(problem: Problem, points: Points | None = None, *, curves: Curves = "piecewise") -> Form:
+def form(problem: Problem, points: Points | None = None, *, curves: Curves = "piecewise", aim: Aim = "worth") -> Form:
     """Assemble the arrays.
 
     Args:
         problem: What to state.
         points: Where smooth curves are touched; a first grid when not given.
         curves: ``piecewise`` over-estimates smooth curves by linear pieces; ``exact`` leaves ``effect`` as free columns that
-            the open model replaces by the curves' own expressions.
+            the open model replaces by the curves' own expressions; ``cells`` leaves it so for every curve, with no pieces at all.
+        aim: ``worth`` maximises the problem's objective, ``safety`` minimises the aversion alone and states the mean as a row.
 
     Raises:
         InvalidRule: For a rule that cannot be stated, or a curve with a step or an S that nothing bounds.
@@ -47,12 +50,21 @@ def form(problem: Problem, points: Points | None = None, *, curves: Curves = "pi
     builder.add_statement()
     if curves == "piecewise":
         builder.add_pieces(estimate(problem, initial_points(problem) if points is None else points))
-    else:
+    elif curves == "exact":
         builder.add_pieces(estimate(problem, Points.none()))
-        builder.add_effect_columns()
-    builder.add_objective()
+        builder.add_effect_columns(~problem.lines.curves.polyhedral)
+    else:
+        builder.add_effect_columns(np.ones(problem.shape[1], dtype=bool))
+    builder.add_objective(aim)
     return lay_out(
-        problem, builder.columns, builder.rows, builder.cost, builder.constant, builder.effect, builder.effect_constant
+        problem,
+        builder.columns,
+        builder.rows,
+        builder.cost,
+        builder.constant,
+        builder.effect,
+        builder.effect_constant,
+        builder.curvature,
     )
 
 
@@ -64,6 +76,7 @@ class _Builder:
     columns: dict[str, Columns] = field(default_factory=dict)
     rows: list[Rows] = field(default_factory=list)
     cost: dict[str, FloatArray] = field(default_factory=dict)
+    curvature: dict[str, FloatArray] = field(default_factory=dict)
     constant: float = 0.0
     effect: dict[str, sp.csr_array] = field(default_factory=dict)
     effect_constant: FloatArray = field(default_factory=lambda: np.zeros(0))
@@ -116,88 +129,108 @@ class _Builder:
         self.effect |= benefit.effect
         self.effect_constant = benefit.constant
 
-    def add_effect_columns(self) -> None:
-        """``effect[t,i]`` of smooth curves as free columns."""
-        smooth = np.flatnonzero(np.broadcast_to(~self.problem.lines.curves.polyhedral, self.problem.shape))
+    def add_effect_columns(self, lines: BoolArray) -> None:
+        """``effect[t,i]`` of some lines' curves as free columns."""
+        smooth = np.flatnonzero(np.broadcast_to(lines, self.problem.shape))
         self.columns["effect"] = Columns("effect", ("period", "line"), self.problem.shape, _effect, -np.inf)
         self.effect["effect"] = sp.csr_array((np.ones(len(smooth)), (smooth, smooth)), shape=(self.size, self.size))
 
-    def add_objective(self) -> None:
+    def add_objective(self, aim: Aim) -> None:
         """The mean of the value, less aversion and penalties; through ``value`` columns where risk needs them."""
         problem = self.problem
-        probability = problem.scenarios.probability
-        by_value = problem.risk is not None or any("value" in rows.terms for rows in self.rows)
-        gain = (problem.scenarios.theta * (problem.lines.weight * problem.benefit_discount[:, None])).reshape(
-            -1, self.size
-        )
+        size = self.size
+        gain = (problem.scenarios.theta * (problem.lines.weight * problem.benefit_discount[:, None])).reshape(-1, size)
         spent = np.repeat(problem.spend_discount, problem.shape[1])
         costs = {
             "spend": problem.spend_weight * spent,
             "moved": np.tile(problem.lines.change_cost, problem.shape[0]) * spent,
         }
         costs = {name: vector for name, vector in costs.items() if vector.any()}
-        if not by_value and problem.counts_value:
-            self._price({name: (probability @ gain) @ matrix for name, matrix in self.effect.items()}, 1.0)
-            self._price(costs, -1.0)
-            self.constant += float(probability @ gain @ self.effect_constant)
-        if not by_value:
+        risk = problem.risk if problem.counts_value else None
+        by_columns = risk is not None and risk.measure.kind != "meanvar"
+        limited = any("value" in rows.terms for rows in self.rows)
+        if limited:
+            self._add_value(gain, costs)
+        if not problem.counts_value:
             return
-        terms = {name: sp.csr_array(-(sp.csr_array(gain) @ matrix)) for name, matrix in self.effect.items()}
+        mean = problem.scenarios.probability @ gain
+        effect: Mapping[str, sp.csr_array] = self.effect
+        added = Priced()
+        if risk is not None and by_columns:
+            added = priced(problem, risk.measure)
+            if not limited:
+                # One row a scenario instead of two: the value is used once, so it needs no column of its own.
+                added = replace(added, rows=tuple(self._without_value(rows, gain, costs) for rows in added.rows))
+        elif risk is not None:
+            added, effect = spread(problem, self.effect, self.effect_constant, exact="effect" in self.columns)
+        self.columns |= {block.name: block for block in added.columns}
+        self.rows += added.rows
+        if limited and not (risk is not None and risk.measure.kind == "meanvar"):
+            self._price({"value": problem.scenarios.probability}, 1.0)
+        else:
+            self._price({name: mean @ matrix for name, matrix in effect.items()}, 1.0)
+            self._price(costs, -1.0)
+            self.constant += float(mean @ self.effect_constant)
+        if risk is not None:
+            if aim == "safety":
+                self._limit_mean()
+            self._price(added.cost, -risk.aversion)
+            self.curvature = {name: risk.aversion * vector for name, vector in added.curvature.items()}
+
+    def _add_value(self, gain: FloatArray, costs: Mapping[str, FloatArray]) -> None:
+        """The ``value`` columns, one a scenario."""
+        problem = self.problem
+        terms = {name: _compressed(-np.asarray(gain @ matrix)) for name, matrix in self.effect.items()}
         for name, vector in costs.items():
             every = sp.csr_array(np.broadcast_to(vector, (len(gain), self.size)))
             terms[name] = sp.csr_array(terms[name] + every) if name in terms else every
         terms["value"] = sp.eye_array(len(gain), format="csr")
         constant = gain @ self.effect_constant
         labels = [("value", f"scenario {scenario}") for scenario in range(len(gain))]
-        # At most the estimate: more value is never worse, for the objective and for every rule on risk.
+        # At most the estimate: more value is never worse, for the measures on these columns and for every rule on risk.
         rows = Rows(
             "value", labels, terms, -unbounded(len(gain)), constant, silent, "value", index=("rule", "scenario")
         )
         self.rows.append(rows)
-        if problem.counts_value:
-            self._price({"value": probability}, 1.0)
-            self._add_aversion()
+        low, high = value_range(problem)
+        self.columns["value"] = replace(self.columns["value"], lower=low, upper=high)
 
-    def _add_aversion(self) -> None:
-        problem = self.problem
-        if problem.risk is None:
-            return
-        measure, aversion, size = problem.risk.measure, problem.risk.aversion, problem.scenarios.size
-        if measure.kind == "chance":
-            raise RouteUnavailable(
-                "aversion takes cvar:LEVEL or worst; to limit a chance, write a risk rule with chance:LEVEL"
-            )
-        if measure.kind == "cvar":
-            columns, definitions, row = cvar_terms(problem, "aversion", measure.level)
-            self.columns |= {block.name: block for block in columns}
-            self.rows += definitions
-            self._price({name: matrix.toarray().ravel() for name, matrix in row.items()}, -aversion)
-            return
-        likely = np.flatnonzero(problem.scenarios.probability > 0)
-        self.columns["aversion.worst"] = Columns(
-            "aversion.worst", ("all",), (1,), lambda point: np.array([-point["value"][likely].min()]), -np.inf
-        )
-        terms = {
-            "value": sp.csr_array(sp.eye_array(size, format="csr")[likely]),
-            "aversion.worst": sp.csr_array(np.ones((len(likely), 1))),
-        }
-        labels = [("aversion.worst", f"scenario {scenario}") for scenario in likely]
-        rows = Rows(
-            "aversion.worst",
-            labels,
-            terms,
-            np.zeros(len(likely)),
-            unbounded(len(likely)),
-            silent,
-            "value",
-            index=("rule", "scenario"),
-        )
-        self.rows.append(rows)
-        self._price({"aversion.worst": np.ones(1)}, -aversion)
+    def _without_value(self, rows: Rows, gain: FloatArray, costs: Mapping[str, FloatArray]) -> Rows:
+        """Rows that want as much value as there is, with the value written out."""
+        if "value" not in rows.terms:
+            return rows
+        terms = {name: matrix for name, matrix in rows.terms.items() if name != "value"}
+        pick = rows.terms["value"]
+        weight = pick @ gain
+        share = np.asarray(pick.sum(axis=1)).ravel()
+        for name, matrix in self.effect.items():
+            terms[name] = _compressed(np.asarray(weight @ matrix))
+        for name, vector in costs.items():
+            every = _compressed(-np.outer(share, vector))
+            terms[name] = sp.csr_array(terms[name] + every) if name in terms else every
+        constant = weight @ self.effect_constant
+        return replace(rows, terms=terms, lower=rows.lower - constant, upper=rows.upper - constant)
+
+    def _limit_mean(self) -> None:
+        """What was priced so far, the mean value and penalties, becomes a row; nothing is priced any more."""
+        terms = {name: sp.csr_array(vector[None, :]) for name, vector in self.cost.items()}
+        labels = [(MEAN, "all")]
+        self.rows.append(Rows(MEAN, labels, terms, -unbounded(1), unbounded(1), silent, "value"))
+        self.cost = {}
 
     def _price(self, costs: Mapping[str, FloatArray], sign: float) -> None:
         for name, vector in costs.items():
             self.cost[name] = self.cost.get(name, np.zeros(self.columns[name].size)) + sign * np.asarray(vector)
+
+
+def _compressed(dense: FloatArray) -> sp.csr_array:
+    """A dense matrix as a sparse one; without a search for zeros where there are none."""
+    rows, columns = dense.shape
+    if not dense.size or not dense.all():
+        return sp.csr_array(dense)
+    indices = np.tile(np.arange(columns, dtype=np.int32), rows)
+    starts = np.arange(rows + 1, dtype=np.int32) * np.int32(columns)
+    return sp.csr_array((dense.ravel(), indices, starts), shape=dense.shape)
 
 
 def _touching(rows: Rows, block: str, columns: BoolArray) -> Rows:

@@ -16,7 +16,11 @@ from fiscus.core.rows import Columns, Point, Rows, used
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Arrays:
-    """``max cost @ z`` subject to ``row_lower <= matrix @ z <= row_upper``, ``lower <= z <= upper``, some z in {0, 1}."""
+    """``max cost @ z - curvature @ z**2 / 2``, ``row_lower <= matrix @ z <= row_upper``, ``lower <= z <= upper``, some z in {0, 1}.
+
+    ``curvature`` is not negative, so the objective is concave; None where it is linear. ``typical`` is the size of a typical amount,
+    by which HiGHS's tolerances are scaled; None takes it from the bounds.
+    """
 
     cost: FloatArray
     lower: FloatArray
@@ -25,6 +29,13 @@ class Arrays:
     matrix: sp.csr_array
     row_lower: FloatArray
     row_upper: FloatArray
+    curvature: FloatArray | None = None
+    typical: float | None = None
+
+    def worth(self, solution: FloatArray) -> float:
+        """The objective at a solution of shape (columns,)."""
+        curved = 0.0 if self.curvature is None else 0.5 * float(self.curvature @ solution**2)
+        return float(self.cost @ solution) - curved
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +116,7 @@ def lay_out(
     constant: float,
     effect: Mapping[str, sp.csr_array],
     effect_constant: FloatArray,
+    curvature: Mapping[str, FloatArray] | None = None,
 ) -> Form:
     """Lay the blocks side by side; columns that no row and no price touches are left out, ``spend`` never is.
 
@@ -116,26 +128,27 @@ def lay_out(
         constant: Of the objective.
         effect: Block to sparse map giving ``f_i(k[t,i])``, see :class:`Form`.
         effect_constant: Its constant part, shape (T*n,).
+        curvature: Twice the price of each column's square, by block, see :class:`Arrays`.
     """
     blocks: dict[str, Block] = {}
     offset = 0
     for name, block in columns.items():
         touched = used(rows, name, block.size)
-        if name in cost:
-            touched |= cost[name] != 0
+        for prices in (cost, curvature or {}):
+            if name in prices:
+                touched |= prices[name] != 0
         active = np.arange(block.size) if name == "spend" else np.flatnonzero(touched)
         if len(active):
             blocks[name] = Block(block, active, offset)
             offset += len(active)
     bounds = [_bounds(block) for block in blocks.values()]
-    prices = [cost.get(name, np.zeros(block.columns.size))[block.active] for name, block in blocks.items()]
     return Form(
         problem=problem,
         blocks=blocks,
         rows=tuple(rows),
         effect=effect,
         effect_constant=effect_constant,
-        cost=np.concatenate(prices),
+        cost=_prices(blocks, cost),
         constant=constant,
         lower=np.concatenate([lower for lower, _ in bounds]),
         upper=np.concatenate([upper for _, upper in bounds]),
@@ -143,6 +156,28 @@ def lay_out(
         matrix=_matrix(rows, blocks, offset),
         row_lower=np.concatenate([each.lower for each in rows]),
         row_upper=np.concatenate([each.upper for each in rows]),
+        typical=_typical(rows, blocks, bounds),
+        curvature=_prices(blocks, curvature) if curvature else None,
+    )
+
+
+def _typical(
+    rows: Sequence[Rows], blocks: Mapping[str, Block], bounds: Sequence[tuple[FloatArray, FloatArray]]
+) -> float | None:
+    """Median of the bounds on money and counts; bounds on values are wide and of another unit."""
+    sides = [side for each in rows for side in (each.lower, each.upper)]
+    for (name, block), (_, upper) in zip(blocks.items(), bounds, strict=True):
+        of_value = name == "value" or name.startswith("aversion.") or name.endswith((".threshold", ".excess"))
+        if not of_value and not block.columns.integer:
+            sides.append(upper)
+    sizes = np.abs(np.concatenate(sides))
+    sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
+    return float(np.median(sizes)) if len(sizes) else None
+
+
+def _prices(blocks: Mapping[str, Block], prices: Mapping[str, FloatArray]) -> FloatArray:
+    return np.concatenate(
+        [prices.get(name, np.zeros(block.columns.size))[block.active] for name, block in blocks.items()]
     )
 
 
@@ -162,7 +197,10 @@ def _matrix(rows: Sequence[Rows], blocks: Mapping[str, Block], columns: int) -> 
         places[name] = np.full(block.columns.size, -1)
         places[name][block.active] = block.offset + np.arange(len(block.active))
     for each in rows:
-        for name, matrix in each.terms.items():
+        # In the order of the columns, so that rows need no sorting.
+        for name, matrix in sorted(
+            each.terms.items(), key=lambda term: blocks[term[0]].offset if term[0] in blocks else 0
+        ):
             if not matrix.nnz:
                 continue
             entries = matrix.tocoo()

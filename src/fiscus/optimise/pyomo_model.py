@@ -8,13 +8,15 @@ solve in hand-over, and two threads in it deadlock.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import pyomo.environ as pyo
 import scipy.sparse as sp
+from pyomo.common.modeling import unique_component_name
 from pyomo.core.expr.numeric_expr import LinearExpression
+from pyomo.repn import generate_standard_repn
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 
 from fiscus.core.arrays import FloatArray, IntArray
@@ -24,6 +26,9 @@ from fiscus.core.problem import Problem
 from fiscus.errors import InvalidInput
 from fiscus.optimise.form import form
 from fiscus.optimise.layout import Arrays, Block, Form
+
+QUADRATIC = 2
+"""Degree of a polynomial with squares."""
 
 _MATH = SymbolicMath(pyo.exp, pyo.log)
 
@@ -97,11 +102,12 @@ def _with_free(arrays: Arrays, variables: Sequence[Any]) -> Arrays:
         matrix=sp.csr_array(sp.hstack([arrays.matrix, sp.csr_array((arrays.matrix.shape[0], extra))])),
         row_lower=arrays.row_lower,
         row_upper=arrays.row_upper,
+        curvature=None if arrays.curvature is None else np.concatenate([arrays.curvature, np.zeros(extra)]),
     )
 
 
 def compile_model(model: pyo.ConcreteModel) -> tuple[Arrays, list[Any]]:
-    """Arrays of a linear Pyomo model, and its variables in column order.
+    """Arrays of a linear Pyomo model, and its variables in column order; its objective may also have squares of variables.
 
     Raises:
         InvalidInput: For a model that is not linear, or has other than one active objective.
@@ -119,10 +125,21 @@ def _compile(model: pyo.ConcreteModel) -> tuple[Arrays, list[Any], list[Any]]:
     objectives = list(model.component_data_objects(pyo.Objective, active=True))
     if len(objectives) != 1:
         raise InvalidInput(f"the model needs exactly one active objective, it has {len(objectives)}")
+    (objective,) = objectives
+    bent, straight = _squares(objective)
+    if bent:
+        # The standard form is linear: it is written without the squares, which are put back below.
+        objective.deactivate()
+        stand_in = pyo.Objective(expr=straight, sense=objective.sense)
+        model.add_component(unique_component_name(model, "straight"), stand_in)
     try:
         standard = LinearStandardFormCompiler().write(model, mixed_form=True)
     except Exception as error:  # Pyomo raises several kinds for what is not linear.
         raise InvalidInput(f"HiGHS takes linear models only; give this one to a nonlinear solver ({error})") from error
+    finally:
+        if bent:
+            model.del_component(stand_in)
+            objective.activate()
     variables = list(standard.columns)
     rhs = np.asarray(standard.rhs, dtype=np.float64)
     sense = np.array([entry.bound_type for entry in standard.rows])
@@ -141,7 +158,52 @@ def _compile(model: pyo.ConcreteModel) -> tuple[Arrays, list[Any], list[Any]]:
         row_lower=np.where(sense == 1, -np.inf, rhs),
         row_upper=np.where(sense == -1, np.inf, rhs),
     )
+    if bent:
+        arrays, variables = _with_squares(arrays, variables, bent)
     return arrays, variables, [entry.constraint for entry in standard.rows]
+
+
+def _squares(objective: Any) -> tuple[list[tuple[Any, float]], Any]:
+    """Variables whose squares an objective has, with the curvature of each (maximised); and the objective without them.
+
+    Raises:
+        InvalidInput: For products of different variables, and squares that make the objective convex.
+    """
+    if objective.expr.polynomial_degree() != QUADRATIC:
+        return [], objective.expr
+    terms = generate_standard_repn(objective.expr, quadratic=True)
+    sign = 1.0 if objective.sense == pyo.maximize else -1.0
+    bent: dict[int, tuple[Any, float]] = {}
+    for (first, second), coefficient in zip(terms.quadratic_vars, terms.quadratic_coefs, strict=True):
+        if first is not second:
+            raise InvalidInput(
+                f"the objective multiplies {first.name} by {second.name}; HiGHS is handed squares only: give a variable of its own to "
+                "what is squared, or give the model to another solver"
+            )
+        known = bent.get(id(first), (first, 0.0))[1]
+        bent[id(first)] = (first, known - 2.0 * sign * float(coefficient))
+    wrong = [variable.name for variable, curvature in bent.values() if curvature < 0]
+    if wrong:
+        raise InvalidInput(
+            f"a square of {wrong[0]} makes larger amounts better and better; HiGHS solves concave objectives only"
+        )
+    straight = LinearExpression(
+        constant=terms.constant, linear_coefs=list(terms.linear_coefs), linear_vars=list(terms.linear_vars)
+    )
+    return list(bent.values()), straight
+
+
+def _with_squares(arrays: Arrays, variables: list[Any], bent: list[tuple[Any, float]]) -> tuple[Arrays, list[Any]]:
+    """The arrays with the curvature of some variables, which may not be columns yet."""
+    position = {id(variable): index for index, variable in enumerate(variables)}
+    missing = [variable for variable, _ in bent if id(variable) not in position]
+    if missing:
+        arrays, variables = _with_free(arrays, missing), [*variables, *missing]
+        position |= {id(variable): len(position) + index for index, variable in enumerate(missing)}
+    curvature = np.zeros(len(variables))
+    for variable, value in bent:
+        curvature[position[id(variable)]] = value
+    return replace(arrays, curvature=curvature), variables
 
 
 def _bound(value: float | None, default: float) -> float:
@@ -209,7 +271,11 @@ def _build(model: Form) -> tuple[pyo.ConcreteModel, list[Any]]:
     _constraints(open_model, model, handles)
     priced = np.flatnonzero(model.cost)
     terms = [(float(model.cost[column]), handles[column]) for column in priced]
-    open_model.worth = pyo.Objective(expr=_linear(terms) + model.constant, sense=pyo.maximize)
+    worth = _linear(terms) + model.constant
+    if model.curvature is not None:
+        bent = np.flatnonzero(model.curvature)
+        worth -= pyo.quicksum(0.5 * float(model.curvature[column]) * handles[column] ** 2 for column in bent)
+    open_model.worth = pyo.Objective(expr=worth, sense=pyo.maximize)
     return open_model, handles
 
 

@@ -11,6 +11,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
+from fiscus.core.document import canonical_text
 from fiscus.errors import BrokenRun
 from fiscus.optimise.result import Result
 
@@ -52,12 +53,31 @@ def result_document(result: Result) -> dict[str, Any]:
         "binding_rows": len(binding),
         "duals_of": result.duals_of,
         "reasons": list(result.reasons),
-        "proof": {
-            "bound": "reported by the solver on a model that over-estimates every curve",
-            "feasibility": "checked by the referee" if result.solution is not None else "no allocation",
-            "cents": _cents(result),
-        },
+        "proof": _proof(result),
     }
+
+
+def _proof(result: Result) -> dict[str, Any]:
+    """What is proved and what is only reported."""
+    if result.solution is None:
+        return {"status": "no allocation"}
+    proved = result.certificate.bound
+    return {
+        "proved_bound": _number(proved),
+        "proved_gap": _number(result.proved_gap),
+        "reported_bound": _number(result.bound),
+        "reported_by": REPORTED_BY.get(result.route, "the solver"),
+        "status": result.proof_status,
+        "cents": _cents(result),
+    }
+
+
+REPORTED_BY = {
+    "tree": "the tree solver's own prices",
+    "highs": "HiGHS, on a model that over-estimates every curve",
+    "pyomo": "HiGHS, on a model that over-estimates every curve",
+}
+"""Whose word the bound in ``result.json`` is, by route."""
 
 
 def _cents(result: Result) -> str:
@@ -82,12 +102,21 @@ def _number(value: float | None) -> float | None:
 
 
 def write(result: Result, run: Path) -> Path:
-    """Write ``result.json``, ``allocation.csv`` and ``report.html``, and return the folder."""
+    """Write the run and return its folder.
+
+    ``problem.json`` is the problem itself, whose SHA-256 the result names; ``certificate.json`` holds the prices that prove the
+    bound: with them ``fiscus verify`` checks the run without a solver.
+    """
     from fiscus.optimise.report import report
 
     run.mkdir(parents=True, exist_ok=True)
-    document = json.dumps(result_document(result), indent=2, ensure_ascii=False) + "\n"
-    (run / "result.json").write_text(document, encoding="utf-8")
+    for name, content in (
+        ("result", result_document(result)),
+        ("certificate", result.certificate.as_dict(result.problem)),
+    ):
+        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        (run / f"{name}.json").write_text(text, encoding="utf-8")
+    (run / "problem.json").write_text(canonical_text(result.problem), encoding="utf-8")
     write_allocation(result, run / "allocation.csv")
     (run / "report.html").write_text(report(result), encoding="utf-8")
     return run

@@ -14,20 +14,25 @@ from fiscus.core.feasibility import violations
 from fiscus.core.methods import plan, pro_rata
 from fiscus.core.objective import objective
 from fiscus.core.problem import METHODS, Method, Problem
+from fiscus.core.risk import Measure, RiskAversion
 from fiscus.errors import InvalidInput, RouteUnavailable
 from fiscus.optimise import highs
 from fiscus.optimise.binding import duals_of, priced, unpriced
-from fiscus.optimise.reasons import infeasible_reasons, unbounded_reasons
+from fiscus.optimise.reasons import unbounded_reasons
 from fiscus.optimise.refine import search_form
+from fiscus.optimise.repair import explain_infeasible
 from fiscus.optimise.result import Result, Status
 from fiscus.optimise.search import Limits, Search, better
-from fiscus.optimise.tree_route import search_tree, why_not_tree
+from fiscus.optimise.tree_route import few_side_rows, search_decomposed, search_tree, why_not_tree
 
 Route = Literal["auto", "tree", "highs", "pyomo"]
 ROUTES: tuple[Route, ...] = get_args(Route)
 
 LINEAR_GAP = 1e-6
 S_CURVE_GAP = 1e-4
+
+REPAIR_SECONDS = 20.0
+"""Most time given to finding out why there is no plan and what would repair it."""
 
 LARGEST_SEED = 2**31 - 1
 
@@ -40,6 +45,8 @@ def solve(
     time_limit: float | None = None,
     gap: float | None = None,
     seed: int = 0,
+    risk: str | None = None,
+    aversion: float | None = None,
 ) -> Result:
     """Make a plan.
 
@@ -51,6 +58,9 @@ def solve(
         time_limit: Seconds; when it is reached, the best plan so far is returned with its gap.
         gap: Relative gap at which a plan is called optimal; 1e-6, or 1e-4 where curves are S-shaped.
         seed: Of the solver.
+        risk: Measure of risk to be averse to, ``cvar:LEVEL``, ``worst``, ``chance:LEVEL`` or ``meanvar``; the problem's own when
+            not given.
+        aversion: Weight of the measure in the objective, >= 0; 1 when only ``risk`` is given.
 
     Returns:
         A result, whatever happens: infeasible and unbounded problems give one with reasons.
@@ -62,6 +72,7 @@ def solve(
     began = time.perf_counter()
     method = method or problem.method
     _check(method, route, time_limit, gap, seed)
+    problem = _averse(problem, risk, aversion)
     curved = bool((~problem.lines.curves.concave & ~problem.lines.curves.polyhedral).any())
     tolerance = gap if gap is not None else (S_CURVE_GAP if curved else LINEAR_GAP)
     limits = Limits(tolerance, np.inf if time_limit is None else time.monotonic() + time_limit, seed)
@@ -99,13 +110,28 @@ def _check(method: str, route: str, time_limit: float | None, gap: float | None,
         raise InvalidInput(f"gap is a fraction in [0, 1), got {gap}")
 
 
+def _averse(problem: Problem, risk: str | None, aversion: float | None) -> Problem:
+    """The problem with another aversion to risk, where one is given."""
+    if risk is None and aversion is None:
+        return problem
+    if aversion is not None and not 0 <= aversion < np.inf:
+        raise InvalidInput(f"aversion is a number that is not negative, got {aversion}")
+    if risk is None and problem.risk is None:
+        raise InvalidInput("aversion needs a measure of risk, such as risk='cvar:0.95'")
+    measure = problem.risk.measure if risk is None and problem.risk else Measure.parse(risk or "")
+    return problem.but(risk=RiskAversion(measure, 1.0 if aversion is None else aversion))
+
+
 def _search(problem: Problem, route: Route, limits: Limits) -> Search:
     """The best plan by the route asked for, or by the one that serves."""
     if route in ("auto", "tree"):
         obstacle = why_not_tree(problem)
-        if obstacle and route == "tree":
-            raise RouteUnavailable(f"the tree route cannot hold this problem: {obstacle}; route highs can")
         search = None if obstacle else search_tree(problem, limits)
+        across = few_side_rows(problem) if obstacle else None
+        if across is not None:
+            search = search_decomposed(problem, *across, limits)
+        elif obstacle and route == "tree":
+            raise RouteUnavailable(f"the tree route cannot hold this problem: {obstacle}; route highs can")
         if search is not None and (search.gap <= limits.gap or route == "tree"):
             return search
         if search is not None:
@@ -161,7 +187,9 @@ def _verdict(problem: Problem, search: Search, limits: Limits) -> tuple[Status, 
     if search.outcome is None or search.last is None:
         return "no_solution", ("Nothing was solved.",)
     if search.outcome.status == "infeasible":
-        return "infeasible", infeasible_reasons(search.last)
+        return "infeasible", explain_infeasible(
+            problem, time_limit=min(REPAIR_SECONDS, limits.seconds or REPAIR_SECONDS)
+        )
     if search.outcome.status == "unbounded":
         return "unbounded", unbounded_reasons(problem)
     if search.broken:

@@ -15,9 +15,10 @@ from fiscus.errors import InvalidRule
 from fiscus.optimise.binding import YES_OR_NO, at_bounds
 from fiscus.optimise.branch import Box, branch_and_bound
 from fiscus.optimise.certificate import Boxes, RowKey
+from fiscus.optimise.decompose import Side, decompose
 from fiscus.optimise.result import Binding
 from fiscus.optimise.search import Limits, Search, at_stake, timed
-from fiscus.optimise.tree import Answer, Program, obstacle, solve_tree, split
+from fiscus.optimise.tree import Answer, Program, Split, obstacle, solve_tree, split
 from fiscus.optimise.tree.program import Origin, row_bounds
 
 
@@ -93,6 +94,72 @@ def _named(prices: Sequence[tuple[Origin, FloatArray]]) -> dict[RowKey, float]:
         for row, price, node in zip(origin.row.tolist(), each.tolist(), origin.node.tolist(), strict=True)
         if price and node >= 0
     }
+
+
+TOUCHING = 1e-6
+"""Relative distance within which a row across the tree counts as binding: mixtures stay a little inside."""
+
+FEWEST_CELLS = 20_000
+"""Lines times periods from which pricing a few rules outside the tree is faster than one program over everything."""
+
+MOST_SIDE_ROWS = 60
+
+
+def few_side_rows(problem: Problem) -> tuple[Split, Side] | None:
+    """The tree and the rows across it, where those are few, speak of amounts alone and the tree is large; else None."""
+    if problem.shape[0] * problem.shape[1] < FEWEST_CELLS or obstacle(problem):
+        return None
+    parts = split(problem)
+    if not 0 < sum(len(rows) for _, rows in parts.side) <= MOST_SIDE_ROWS:
+        return None
+    side = Side.of(parts.side)
+    return None if side is None else (parts, side)
+
+
+def search_decomposed(problem: Problem, parts: Split, side: Side, limits: Limits) -> Search | None:
+    """The best split that obeys the rows across the tree too; None where none was found."""
+    search = Search("tree", stake=at_stake(problem))
+    with timed(search, "solver"):
+        found = decompose(parts.program, side, gap=limits.gap, stake=search.stake, deadline=limits.deadline)
+    if found is None or found.amount is None or found.answer is None:
+        return None
+    with timed(search, "referee"):
+        spend = np.clip(found.amount.reshape(problem.shape), problem.lines.floor, problem.lines.cap)
+        if violations(problem, spend):
+            return None
+        search.best, search.value = spend, objective(problem, spend)
+        search.bound = max(found.bound, search.value)
+    search.rounds = found.rounds
+    prices = row_prices(problem, parts.program, found.answer)
+    search.binding = tuple(
+        sorted(
+            (*binding_rows(problem, parts.program, found.answer), *_binding_side(side, found.mu, spend)),
+            key=lambda each: (-abs(each.price or 0.0), each.row),
+        )
+    )
+    across = {
+        (rows.kind, rows.labels[row]): price
+        for (rows, row), price in zip(side.rows, found.mu.tolist(), strict=True)
+        if price
+    }
+    search.boxes = Boxes(_named(prices) | across)
+    search.notes = (
+        f"{len(side.rows)} rules across the tree were priced outside it, in {found.rounds} exact splits of the money.",
+    )
+    return search
+
+
+def _binding_side(side: Side, mu: FloatArray, spend: FloatArray) -> list[Binding]:
+    """Rows across the tree that hold with nothing to spare."""
+    use = side.matrix @ spend.ravel()
+    scale = np.maximum(1.0, np.abs(use))
+    touching = (np.abs(use - side.upper) <= TOUCHING * scale) | (np.abs(use - side.lower) <= TOUCHING * scale)
+    found = []
+    for position in np.flatnonzero(touching).tolist():
+        rows, row = side.rows[position]
+        bound = rows.upper[row] if mu[position] > 0 or not np.isfinite(rows.lower[row]) else rows.lower[row]
+        found.append(Binding(rows.labels[row][0], rows.labels[row], rows.kind, float(bound), float(mu[position])))
+    return found
 
 
 def row_prices(problem: Problem, program: Program, answer: Answer) -> tuple[tuple[Origin, FloatArray], ...]:

@@ -11,11 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from fiscus.core.arrays import BoolArray, FloatArray, IntArray
 from fiscus.core.facts import Facts
 from fiscus.core.periods import period_positions
-from fiscus.core.rows import Contribution, Label, Selection
+from fiscus.core.rows import Contribution, Label, Point, Selection, standard_columns
 from fiscus.core.settings import refuse_too_large
 
 Fault = tuple[str, str]
 """A rule's key and a sentence."""
+
+DUST = 1e-9
+"""Part of an amount that rounding may lose; what moves a limit by less does not move it."""
 
 
 def amount(value: float) -> str:
@@ -72,6 +75,42 @@ class Rule(BaseModel):
             f"rule kind {self.kind!r} states no rows"
         )  # Every kind overrides this; Rule itself is abstract.
 
+    def eased(self, facts: Facts, plan: FloatArray) -> Rule | None:
+        """The mildest version of the rule that a plan obeys, for a repair; a kind with an amount or a count moves that.
+
+        Args:
+            facts: Ones for which ``faults`` is empty.
+            plan: Major units, shape (T, n).
+
+        Returns:
+            The rule as it is where the plan obeys it; here, the rule without the periods in which the plan breaks it. None where
+            it can only be given up.
+        """
+        names = [facts.periods[period] for period in self.positions(facts)]
+        kept = tuple(name for name in names if self._obeyed(facts, plan, name))
+        if len(kept) == len(names):
+            return self
+        return (
+            self.model_copy(update={"periods": kept})
+            if kept and not self.model_copy(update={"periods": kept}).faults(facts)
+            else None
+        )
+
+    def _obeyed(self, facts: Facts, plan: FloatArray, period: str) -> bool:
+        """Whether a plan obeys the rule in one period."""
+        here = self.model_copy(update={"periods": (period,)})
+        if here.faults(facts):
+            return False
+        stated = here.state(facts)
+        columns = standard_columns(facts) | {block.name: block for block in stated.columns}
+        point = Point(facts, plan, columns)
+        for rows in stated.rows:
+            activity = rows.activity(point)
+            missed = np.maximum(rows.lower - activity, activity - rows.upper)
+            if len(rows) and (missed > DUST * rows.scale(point)).any():
+                return False
+        return True
+
     def positions(self, facts: Facts) -> IntArray:
         """Positions of the periods the rule speaks of; without the first where it needs last year's and that is ignored."""
         positions = period_positions(facts.periods, self.periods)
@@ -91,6 +130,13 @@ class Rule(BaseModel):
 
     def __str__(self) -> str:
         return self.text or f"{self.kind} {self.id}"
+
+
+def outward(value: float, grain: float, *, up: bool) -> float:
+    """The next multiple of a grain at or beyond a value, rounding dust aside."""
+    dust = max(1e-6, 1e-12 * abs(value) / grain)
+    steps = np.ceil(value / grain - dust) if up else np.floor(value / grain + dust)
+    return round(float(steps) * grain, 12)
 
 
 def node_faults(facts: Facts, key: str, node: str | None) -> list[Fault]:

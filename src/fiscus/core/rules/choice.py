@@ -11,8 +11,22 @@ from pydantic import Field
 
 from fiscus.core.arrays import FloatArray
 from fiscus.core.facts import Facts
-from fiscus.core.rows import Contribution, Rows, Selection, Side
-from fiscus.core.rules.base import Fault, Rule, bounded_faults, line_faults, line_positions, title, titles, unbounded
+from fiscus.core.rows import FUNDED_ABOVE, Contribution, Rows, Selection, Side
+from fiscus.core.rules.base import (
+    DUST,
+    Fault,
+    Rule,
+    bounded_faults,
+    line_faults,
+    line_positions,
+    outward,
+    title,
+    titles,
+    unbounded,
+)
+
+USE_GRAIN = 1e-6
+"""To which a capacity is rounded when it is eased."""
 
 
 class Requires(Rule):
@@ -74,6 +88,11 @@ class AtMost(Rule):
             (Rows(self.kind, labels, {"funded": total}, -none, upper, describe, "lines", self.charge()),)
         )
 
+    def eased(self, facts: Facts, plan: FloatArray) -> Rule | None:
+        return self.model_copy(
+            update={"count": max(self.count, int(counts(self, facts, self.lines, plan).max(initial=0)))}
+        )
+
 
 class AtLeast(Rule):
     """At least so many of the lines are funded in a period, each with its minimum ticket or one minor unit."""
@@ -101,6 +120,16 @@ class AtLeast(Rule):
         return Contribution(
             (Rows(self.kind, labels, {"funded": total}, lower, none, describe, "lines", self.charge()),)
         )
+
+    def eased(self, facts: Facts, plan: FloatArray) -> Rule | None:
+        fewest = int(counts(self, facts, self.lines, plan).min(initial=self.count))
+        return self.model_copy(update={"count": min(self.count, fewest)})
+
+
+def counts(rule: Rule, facts: Facts, lines: Sequence[str], plan: FloatArray) -> FloatArray:
+    """How many of some lines a plan funds in each period of a rule, shape (periods,)."""
+    amounts = plan[np.ix_(rule.positions(facts), line_positions(facts, lines))]
+    return np.asarray((amounts > FUNDED_ABOVE).sum(axis=1), dtype=np.float64)
 
 
 class Staged(Rule):
@@ -188,6 +217,16 @@ class Whole(Rule):
             blocks.append(Rows(self.kind, labels, terms, zero, zero, describe, penalty=self.charge(), index=axes))
         return Contribution(tuple(blocks))
 
+    def eased(self, facts: Facts, plan: FloatArray) -> Rule | None:
+        kept = tuple(line for line in self.lines if not self._split(facts, plan, line))
+        return self if len(kept) == len(self.lines) else (self.model_copy(update={"lines": kept}) if kept else None)
+
+    def _split(self, facts: Facts, plan: FloatArray, line: str) -> bool:
+        position, periods = facts.line_position[line], self.positions(facts)
+        caps = facts.lines.cap[periods, position]
+        share = plan[periods, position][caps > 0] / caps[caps > 0]
+        return bool(len(share) and np.ptp(share) > DUST)
+
 
 class Resource(Rule):
     """What the lines use of people, floor space or any other resource stays within its capacity in each period."""
@@ -240,3 +279,9 @@ class Resource(Rule):
         return Contribution(
             (Rows(self.kind, labels, {block: total}, -none, upper, describe, self.usage, self.charge()),)
         )
+
+    def eased(self, facts: Facts, plan: FloatArray) -> Rule | None:
+        amounts = plan[self.positions(facts)]
+        used = (amounts if self.per == "money" else (amounts > FUNDED_ABOVE).astype(np.float64)) @ self.use(facts)
+        most = outward(float(used.max()), USE_GRAIN, up=True) if len(used) else self.capacity
+        return self.model_copy(update={"capacity": max(self.capacity, most)})

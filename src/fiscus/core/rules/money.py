@@ -9,21 +9,28 @@ import numpy as np
 import scipy.sparse as sp
 from pydantic import Field, field_validator
 
+from fiscus.core.arrays import FloatArray
+from fiscus.core.dynamics import balances, previous
 from fiscus.core.facts import Facts
 from fiscus.core.rows import Contribution, Rows, Selection, Side
 from fiscus.core.rules.base import (
+    DUST,
     Fault,
     Rule,
     amount,
     line_faults,
     line_positions,
     node_faults,
+    outward,
     tagged,
     title,
     titles,
     unbounded,
     under,
 )
+
+FRACTION_GRAIN = 1e-6
+"""To which fractions are rounded when a rule is eased."""
 
 
 class Envelope(Rule):
@@ -68,6 +75,11 @@ class Envelope(Rule):
         upper = np.full(rows, np.inf if self.cap is None else self.cap)
         total = self.selection(facts).total(members)
         return Contribution((Rows(self.kind, labels, {"spend": total}, lower, upper, describe, penalty=self.charge()),))
+
+    def eased(self, facts: Facts, plan: FloatArray) -> Rule | None:
+        members = under(facts, self.node) if self.node is not None else line_positions(facts, self.lines or ())
+        total = plan[np.ix_(self.positions(facts), members)].sum(axis=1)
+        return self.model_copy(update=between(total, self.floor, self.cap, facts.minor_unit))
 
 
 class Share(Rule):
@@ -147,6 +159,29 @@ class Share(Rule):
             )
         return Contribution(tuple(blocks))
 
+    def eased(self, facts: Facts, plan: FloatArray) -> Rule | None:
+        members = under(facts, self.node) if self.node is not None else np.flatnonzero(tagged(facts, self.tag or {}))
+        periods = self.positions(facts)
+        part = plan[np.ix_(periods, members)].sum(axis=1)
+        whole = plan[np.ix_(periods, under(facts, self.of or facts.tree.ids[facts.tree.root]))].sum(axis=1)
+        if ((whole <= 0) & (part > 0)).any():
+            return super().eased(facts, plan)  # A part of nothing is beyond any fraction.
+        fraction = part[whole > 0] / whole[whole > 0]
+        update = between(fraction, self.floor, self.cap, FRACTION_GRAIN)
+        update = {side: min(value, 1.0) for side, value in update.items()}
+        open_ = "cap" in update and bool((fraction > 1.0).any())
+        return super().eased(facts, plan) if open_ else self.model_copy(update=update)
+
+
+def between(values: FloatArray, floor: float | None, cap: float | None, grain: float) -> dict[str, float]:
+    """The floor and the cap that are given, moved outward so far that all values lie between them."""
+    update = {}
+    if floor is not None and len(values):
+        update["floor"] = max(0.0, min(floor, outward(float(values.min()), grain, up=False)))
+    if cap is not None and len(values):
+        update["cap"] = max(cap, outward(float(values.max()), grain, up=True))
+    return update
+
 
 def _as_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
@@ -203,6 +238,24 @@ class Change(Rule):
             blocks.append(Rows(self.kind, labels, terms, lower, upper, describe, penalty=self.charge(), index=index))
         return Contribution(tuple(blocks))
 
+    def eased(self, facts: Facts, plan: FloatArray) -> Rule | None:
+        selection = self.selection(facts)
+        now, _ = moving(facts, selection, self.node, self.lines)
+        earlier, constant = selection.before(now)
+        after, before = now @ plan.ravel(), earlier @ plan.ravel() + constant
+        base = before if self.relative else np.ones_like(before)
+        still = np.abs(after - before) <= DUST * np.maximum(1.0, np.abs(before))
+        if self.up is not None and ((base <= 0) & ~still).any():
+            return super().eased(facts, plan)  # No fraction of nothing is anything.
+        move = np.where(still, 0.0, after - before) / np.where(base > 0, base, 1.0)
+        grain = FRACTION_GRAIN if self.relative else facts.minor_unit
+        update = {}
+        for side, limit, size in (("up", self.up, move), ("down", self.down, -move)):
+            if limit is not None and len(size):
+                most = outward(float(size.max()), grain, up=True)
+                update[side] = max(limit, min(most, 1.0) if side == "down" and self.relative else most)
+        return self.model_copy(update=update)
+
 
 def moving(
     facts: Facts, selection: Selection, node: str | None, lines: Sequence[str] | None
@@ -249,6 +302,18 @@ class Freeze(Rule):
         )  # fmt: skip
         return Contribution((rows,))
 
+    def eased(self, facts: Facts, plan: FloatArray) -> Rule | None:
+        members = under(facts, self.node) if self.node is not None else line_positions(facts, self.lines or ())
+        selection = self.selection(facts)
+        now = selection.each(members)
+        earlier, constant = selection.before(now)
+        after, before = now @ plan.ravel(), earlier @ plan.ravel() + constant
+        moved = (np.abs(after - before) > DUST * np.maximum(1.0, np.abs(before))).reshape(-1, len(members)).any(axis=0)
+        if not moved.any():
+            return self
+        kept = tuple(facts.lines.id[line] for line in members[~moved])
+        return self.model_copy(update={"node": None, "lines": kept}) if kept else None
+
 
 class Turnover(Rule):
     """The sum of all movements, up or down, from the period before is limited."""
@@ -268,6 +333,10 @@ class Turnover(Rule):
         none = unbounded(len(labels))
         upper = np.full(len(labels), self.cap)
         return Contribution((Rows(self.kind, labels, {"moved": total}, -none, upper, describe, penalty=self.charge()),))
+
+    def eased(self, facts: Facts, plan: FloatArray) -> Rule | None:
+        moved = np.abs(plan - previous(facts, plan))[self.positions(facts)].sum(axis=1)
+        return self.model_copy(update=between(moved, None, self.cap, facts.minor_unit))
 
 
 class Reserve(Rule):
@@ -298,3 +367,9 @@ class Reserve(Rule):
             return f"Cash at the end of {labels[row][1]} misses the reserve of {amount(self.amount)}"
 
         return Contribution((Rows(self.kind, labels, terms, lower, none, describe, penalty=self.charge()),))
+
+    def eased(self, facts: Facts, plan: FloatArray) -> Rule | None:
+        cash = balances(facts, plan).cash[self.positions(facts)]
+        return self.model_copy(
+            update={"amount": between(cash, self.amount, None, facts.minor_unit).get("floor", self.amount)}
+        )

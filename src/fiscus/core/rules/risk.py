@@ -9,11 +9,20 @@ import scipy.sparse as sp
 from pydantic import Field
 
 from fiscus.core.arrays import FloatArray
+from fiscus.core.dynamics import evaluate, stocks
 from fiscus.core.facts import Facts
 from fiscus.core.risk import Measure, value_at_risk
 from fiscus.core.rows import Columns, Contribution, Point, Rows, Side, silent
-from fiscus.core.rules.base import Fault, Rule, amount, unbounded
+from fiscus.core.rules.base import Fault, Rule, amount, outward, unbounded
 from fiscus.errors import InvalidInput
+
+ROOM = 1e-3
+"""Share of the range by which the ends of a value lie further out than they need."""
+
+NO_VARIANCE = (
+    "a limit on the variance cannot be solved; set risk: meanvar with an aversion in the plan's settings, run the frontier over risk "
+    "with meanvar, or limit cvar:LEVEL here"
+)
 
 
 class Risk(Rule):
@@ -36,6 +45,8 @@ class Risk(Rule):
             measure = Measure.parse(self.measure)
         except InvalidInput as error:
             return [*faults, ("measure", str(error))]
+        if measure.kind == "meanvar":
+            faults.append(("measure", NO_VARIANCE))
         if measure.kind == "chance" and not np.isfinite(largest_loss(facts)):
             faults.append(("measure", "a chance limit needs a budget or caps that bound what can be spent"))
         return faults
@@ -48,6 +59,19 @@ class Risk(Rule):
             return self._chance(facts, measure)
         columns, definitions, terms = cvar_terms(facts, self.id, measure.level)
         return Contribution((self._limit(terms, self.limit, "The risk of the plan"),), columns, definitions)
+
+    def eased(self, facts: Facts, plan: FloatArray) -> Rule | None:
+        measure, probability = Measure.parse(self.measure), facts.scenarios.probability
+        loss = -evaluate(facts, plan)
+        if measure.kind == "chance":
+            # The limit stays, the chance of keeping to it falls: that is what the rule's row counts.
+            missed = float(probability[loss > self.limit + 1e-9 * max(1.0, abs(self.limit))].sum())
+            level = np.floor((1.0 - missed) * 1e9 + 1e-3) / 1e9
+            if level >= measure.level:
+                return self
+            return self.model_copy(update={"measure": f"chance:{level:.9g}"}) if level > 0 else None
+        worst = outward(float(measure.of_loss(loss, probability)), facts.minor_unit, up=True)
+        return self.model_copy(update={"limit": max(self.limit, worst)})
 
     def _limit(self, terms: dict[str, sp.csr_array], limit: float, what: str) -> Rows:
         def describe(_row: int, _side: Side) -> str:
@@ -113,6 +137,32 @@ def largest_loss(facts: Facts) -> float:
         return float(facts.spend_discount @ (facts.spend_weight * spend + change))
 
 
+def value_range(facts: Facts) -> tuple[FloatArray, FloatArray]:
+    """Between what the value of any allocation inside caps and budget lies, in each scenario.
+
+    All costs and no benefit on one side, all benefits and no cost on the other, and some room: ends that are as tight as a
+    solver's tolerance cut off plans at the edge (HiGHS then calls them infeasible).
+
+    Returns:
+        Lower and upper ends, units of value, shapes (S,); infinite where nothing bounds them.
+    """
+    counts = facts.spend_weight > 0 or bool(facts.lines.change_cost.any())
+    low = -largest_loss(facts) if counts else 0.0
+    low = -np.inf if np.isnan(low) else low
+    finite = np.isfinite(facts.reach)
+    stock = stocks(facts, np.where(finite, facts.reach, 0.0))
+    kept = (facts.lines.retention > 0) & np.logical_or.accumulate(~finite, axis=0)
+    with np.errstate(invalid="ignore", over="ignore"):
+        effect = facts.lines.curves.value(np.where(finite & ~kept, stock, np.inf))
+    gain = facts.scenarios.theta * (facts.lines.weight * facts.benefit_discount[:, None])
+    with np.errstate(invalid="ignore"):
+        benefit = np.where(gain > 0, gain * effect, 0.0).sum(axis=(1, 2))
+    high = np.where(np.isnan(benefit), np.inf, benefit)
+    size = np.where(np.isfinite(high), high, 0.0) + (-low if np.isfinite(low) else 0.0)
+    slack = np.where(size > 0, ROOM * size, 1.0)
+    return low - slack, high + slack
+
+
 def cvar_terms(
     facts: Facts, name: str, level: float
 ) -> tuple[tuple[Columns, ...], tuple[Rows, ...], dict[str, sp.csr_array]]:
@@ -134,9 +184,11 @@ def cvar_terms(
     def excess(point: Point) -> FloatArray:
         return np.asarray(np.maximum(-point["value"] - point[f"{name}.threshold"], 0.0))
 
+    low, high = value_range(facts)
+    least, most = -float(high.max()), -float(low.min())
     columns = (
-        Columns(f"{name}.threshold", ("all",), (1,), threshold, -np.inf),
-        Columns(f"{name}.excess", ("scenario",), (size,), excess),
+        Columns(f"{name}.threshold", ("all",), (1,), threshold, least, most),
+        Columns(f"{name}.excess", ("scenario",), (size,), excess, 0.0, most - least),
     )
     eye = sp.eye_array(size, format="csr")
     terms = {"value": eye, f"{name}.threshold": sp.csr_array(np.ones((size, 1))), f"{name}.excess": eye}

@@ -1,0 +1,31 @@
+"""``fiscus verify``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fiscus.cli.output import NO_PLAN, print_json, screen, sentences
+
+COLOURS = {"proved": "green", "reported": "yellow", "failed": "bold red"}
+
+
+def verify(
+    run: Annotated[Path, typer.Argument(help="Run folder, as written by fiscus solve --out.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the checks as JSON.")] = False,
+) -> None:
+    """Check a run again from its files alone, without a solver: amounts, rules, value and bound."""
+    from fiscus.optimise.verify import verify as check
+
+    with sentences():
+        verification = check(run)
+        if as_json:
+            print_json(verification.as_dict())
+        else:
+            for each in verification.checks:
+                screen.print(f"[{COLOURS[each.standing]}]{each.standing:<9}[/]", end="")
+                screen.print(each.sentence, soft_wrap=True, markup=False)
+    if not verification.holds:
+        raise typer.Exit(NO_PLAN)
