@@ -31,7 +31,8 @@ def test_the_template_solves_as_it_stands(plan, tmp_path):
     solved = run.invoke(app, ["solve", str(plan), "--out", str(tmp_path / "run")])
     assert solved.exit_code == 0
     assert "optimal" in solved.output
-    assert {path.name for path in (tmp_path / "run").iterdir()} == {"result.json", "allocation.csv", "report.html"}
+    files = {"result.json", "allocation.csv", "report.html", "problem.json", "certificate.json"}
+    assert {path.name for path in (tmp_path / "run").iterdir()} == files
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -47,13 +47,41 @@ def misses(problem: Problem, minor: IntArray) -> list[Miss]:
     for rows in hard_rows(problem):
         activity = rows.activity(point)
         distance = np.maximum(activity - rows.upper, rows.lower - activity)
-        if not (distance > EXACT).any():
+        whole, counted = _counted(problem, rows, minor)
+        distance[whole] = counted
+        if not (distance > 0).any():
             continue
+        dust = EXACT * rows.scale(point)
+        dust[whole] = 0.0
         slack = to_the_cent(problem, rows, point["funded"]) * (1.0 - 1e-6)
-        broken = np.flatnonzero(distance > np.maximum(EXACT * rows.scale(point), slack))
+        broken = np.flatnonzero(distance > np.maximum(dust, slack))
         if len(broken):
             found.append(Miss(rows, broken, distance[broken]))
     return found
+
+
+def _counted(problem: Problem, rows: Rows, minor: IntArray) -> tuple[IntArray, FloatArray]:
+    """Rows that only count whole minor units, and by how much each lies beyond its bounds: no rounding, whatever the amounts."""
+    counts = _whole_columns(problem, minor)
+    used = {name: matrix for name, matrix in rows.terms.items() if matrix.nnz}
+    if not used or not set(used) <= set(counts):
+        return np.zeros(0, np.int64), np.zeros(0)
+    whole = np.flatnonzero(np.logical_and.reduce([whole_rows(matrix) for matrix in used.values()]))
+    total = np.zeros(len(whole), np.int64)
+    for name, matrix in used.items():
+        total += sp.csr_array(matrix[whole].rint().astype(np.int64)) @ counts[name].ravel()
+    with np.errstate(invalid="ignore"):
+        low, high = (snapped(bound[whole] / problem.minor_unit) for bound in (rows.lower, rows.upper))
+    return whole, np.asarray(np.maximum(total - high, low - total) * problem.minor_unit)
+
+
+def _whole_columns(problem: Problem, minor: IntArray) -> dict[str, IntArray]:
+    """Amounts, and movements where last year's amounts are whole minor units too."""
+    prior = snapped(problem.lines.prior / problem.minor_unit)
+    if (prior != np.rint(prior)).any() and not problem.ignore_prior:
+        return {"spend": minor}
+    first = minor[:1] if problem.ignore_prior else np.rint(prior).astype(np.int64)[None, :]
+    return {"spend": minor, "moved": np.abs(minor - np.concatenate([first, minor[:-1]]))}
 
 
 def to_the_cent(problem: Problem, rows: Rows, funded: FloatArray) -> FloatArray:
