@@ -71,7 +71,8 @@ def _parameters(rng: np.random.Generator, kind: list[str], cap: FloatArray, size
         if name == "piecewise":
             widths = rng.integers(1, 6, 3) * reach / 9.0
             slopes = np.sort(rng.choice([0.2, 0.5, 1.0], 3) if equal else rng.uniform(0.0, 2.0, 3))[::-1]
-            points.append(";".join(f"{x!r}:{y!r}" for x, y in zip(widths.cumsum().tolist(), (widths * slopes).cumsum().tolist(), strict=True)))  # fmt: skip
+            corners = zip(widths.cumsum().tolist(), (widths * slopes).cumsum().tolist(), strict=True)
+            points.append(";".join(f"{x!r}:{y!r}" for x, y in corners))
         else:
             points.append(None)
     return {"a": a, "h": h, "p": p, "points": points}

@@ -14,36 +14,36 @@ if TYPE_CHECKING:
     from fiscus.core.objective import objective
     from fiscus.core.problem import Problem
     from fiscus.integrate.tables import read_plan
-    from fiscus.optimise.conflict import conflict
-    from fiscus.optimise.difference import difference
-    from fiscus.optimise.frontier import frontier
+    from fiscus.optimise.explain.difference import difference
+    from fiscus.optimise.frontier.points import frontier
+    from fiscus.optimise.frontier.whatif import what_if
     from fiscus.optimise.open_model import from_pyomo, solve_model
     from fiscus.optimise.pyomo_model import to_pyomo
-    from fiscus.optimise.repair import repairs
+    from fiscus.optimise.repair.conflict import conflict
+    from fiscus.optimise.repair.repairs import repairs
     from fiscus.optimise.result import Result
     from fiscus.optimise.solve import solve
     from fiscus.optimise.stochastic import value_of_information
     from fiscus.optimise.verify import verify
-    from fiscus.optimise.whatif import what_if
 
 _HOME = {
     "Problem": "fiscus.core.problem",
     "Result": "fiscus.optimise.result",
-    "conflict": "fiscus.optimise.conflict",
-    "difference": "fiscus.optimise.difference",
+    "conflict": "fiscus.optimise.repair.conflict",
+    "difference": "fiscus.optimise.explain.difference",
     "evaluate": "fiscus.core.dynamics",
     "from_pyomo": "fiscus.optimise.open_model",
-    "frontier": "fiscus.optimise.frontier",
+    "frontier": "fiscus.optimise.frontier.points",
     "objective": "fiscus.core.objective",
     "read_plan": "fiscus.integrate.tables",
-    "repairs": "fiscus.optimise.repair",
+    "repairs": "fiscus.optimise.repair.repairs",
     "solve": "fiscus.optimise.solve",
     "solve_model": "fiscus.optimise.open_model",
     "to_pyomo": "fiscus.optimise.pyomo_model",
     "value_of_information": "fiscus.optimise.stochastic",
     "verify": "fiscus.optimise.verify",
     "violations": "fiscus.core.feasibility",
-    "what_if": "fiscus.optimise.whatif",
+    "what_if": "fiscus.optimise.frontier.whatif",
 }
 
 __all__ = [

@@ -14,8 +14,8 @@ from fiscus.core.arrays import frozen
 from fiscus.core.curves import Curves
 from fiscus.core.rules import Envelope, Freeze
 from fiscus.errors import InvalidInput, NoAllocation
-from fiscus.optimise.changes import ORDER, blend
-from fiscus.optimise.difference import difference, spread
+from fiscus.optimise.explain.changes import ORDER, blend
+from fiscus.optimise.explain.difference import difference, spread
 from fiscus.optimise.solve import solve
 
 LINEAR = ("linear", "capped", "piecewise", "log")

@@ -17,11 +17,11 @@ from fiscus.core.curves import Curves
 from fiscus.core.dynamics import evaluate
 from fiscus.core.rules import AtMost, Change, Envelope, Freeze, Requires, Reserve, Resource, Turnover
 from fiscus.errors import InvalidInput
-from fiscus.optimise.explain import explain_line, explanation, unit_explanation
-from fiscus.optimise.flip_search import stretched
-from fiscus.optimise.flips import flip
-from fiscus.optimise.overview import overview
-from fiscus.optimise.ranging import price_range
+from fiscus.optimise.explain.flip_search import stretched
+from fiscus.optimise.explain.flips import flip
+from fiscus.optimise.explain.lines import explain_line, explanation, unit_explanation
+from fiscus.optimise.explain.overview import overview
+from fiscus.optimise.explain.ranging import price_range
 from fiscus.optimise.solve import solve
 
 LINEAR = ("linear", "capped", "piecewise")

@@ -24,8 +24,8 @@ from fiscus.core.rules import AtMost, Envelope, Reserve, Share
 from fiscus.errors import InvalidInput, NoAllocation
 from fiscus.optimise import highs
 from fiscus.optimise.form import form
-from fiscus.optimise.frontier import frontier
-from fiscus.optimise.whatif import compare_scenarios, variant
+from fiscus.optimise.frontier.points import frontier
+from fiscus.optimise.frontier.whatif import compare_scenarios, variant
 
 PORTFOLIOS = Path(__file__).resolve().parents[3] / "shared" / "data" / "orlib" / "port"
 GAP = 2e-4

@@ -35,8 +35,8 @@ from fiscus.core.rules import (
     Whole,
 )
 from fiscus.core.rules.base import line_positions
-from fiscus.optimise.conflict import conflict
-from fiscus.optimise.repair import explain_infeasible, repairs
+from fiscus.optimise.repair.conflict import conflict
+from fiscus.optimise.repair.repairs import explain_infeasible, repairs
 
 SOLVED = ("optimal", "feasible")
 SIMPLE = ("linear", "capped", "piecewise", "log")

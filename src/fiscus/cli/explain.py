@@ -48,7 +48,7 @@ def load_result(run: Path) -> Result:
     Raises:
         BrokenRun: For a folder that is not a run, or holds no problem.
     """
-    from fiscus.optimise.overview import saved_result
+    from fiscus.optimise.explain.overview import saved_result
     from fiscus.optimise.run_folder import read
 
     saved = read(run)
@@ -81,8 +81,8 @@ def _say(texts: list[str], *, bullet: bool = False) -> None:
 
 
 def _line(result: Result, line: str, *, as_json: bool) -> None:
-    from fiscus.optimise.explain import explanation
-    from fiscus.optimise.flips import flip
+    from fiscus.optimise.explain.flips import flip
+    from fiscus.optimise.explain.lines import explanation
 
     made = explanation(result, line)
     needs, note = None, ""
@@ -102,7 +102,7 @@ def _line(result: Result, line: str, *, as_json: bool) -> None:
 
 
 def _whole(result: Result, flips: int, *, as_json: bool) -> None:
-    from fiscus.optimise.overview import overview
+    from fiscus.optimise.explain.overview import overview
 
     with working("solving for prices, ranges and flip points"):
         made = overview(result, flips)
@@ -124,7 +124,7 @@ def _whole(result: Result, flips: int, *, as_json: bool) -> None:
 
 
 def _difference(result: Result, other: Result, *, as_json: bool) -> None:
-    from fiscus.optimise.difference import difference
+    from fiscus.optimise.explain.difference import difference
 
     with working("solving on the way from one plan to the other"):
         made = difference(other, result)

@@ -13,7 +13,7 @@ from fiscus.core.money import short
 from fiscus.errors import NoAllocation
 
 if TYPE_CHECKING:
-    from fiscus.optimise.curve import Frontier, FrontierPoint, Over
+    from fiscus.optimise.frontier.curve import Frontier, FrontierPoint, Over
 
 MOST_ROWS = 12
 
@@ -38,7 +38,7 @@ def frontier(
     as_json: Annotated[bool, typer.Option("--json", help="Print the curve as JSON.")] = False,
 ) -> None:
     """Trace what more budget buys, what less risk costs, or what staying close to last year costs."""
-    from fiscus.optimise.frontier import frontier as trace
+    from fiscus.optimise.frontier.points import frontier as trace
 
     with sentences():
         problem = read_or_exit(plan, as_json=as_json)
@@ -95,7 +95,7 @@ def _print_curve(made: Frontier) -> None:
 
 
 def _cells(made: Frontier, point: FrontierPoint) -> tuple[str, ...]:
-    from fiscus.optimise.curve import readable
+    from fiscus.optimise.frontier.curve import readable
 
     along = made.place(point)[0] if point.spend is not None else point.parameter
     across = {"budget": f"{along:,.2f}", "risk": readable(along), "alignment": f"{along:.4f}"}[made.over]

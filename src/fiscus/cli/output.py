@@ -39,11 +39,11 @@ def sentences() -> Iterator[None]:
     try:
         yield
     except FiscusError as error:
-        aside.print(f"[bold red]error[/]: {_escaped(str(error))}")
+        aside.print(f"[bold red]error[/]: {_escaped(str(error))}", soft_wrap=True)
         raise typer.Exit(WRONG_INPUT) from error
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        aside.print(f"[bold red]error[/]: {_escaped(str(error.strerror or error) + where)}")
+        aside.print(f"[bold red]error[/]: {_escaped(str(error.strerror or error) + where)}", soft_wrap=True)
         raise typer.Exit(WRONG_INPUT) from error
 
 

@@ -19,11 +19,14 @@ def solve(
     method: Annotated[
         str | None, typer.Option(help=f"One of {', '.join(METHODS)}; the plan's own when not given.")
     ] = None,
-    route: Annotated[str, typer.Option(help="auto, highs or pyomo.")] = "auto",
+    route: Annotated[str, typer.Option(help="auto, tree, highs or pyomo.")] = "auto",
     out: Annotated[Path | None, typer.Option(help="Folder for result.json, allocation.csv and report.html.")] = None,
     time_limit: Annotated[float | None, typer.Option(help="Seconds; then the best plan so far, with its gap.")] = None,
     gap: Annotated[float | None, typer.Option(help="Relative gap at which a plan is called optimal.")] = None,
     seed: Annotated[int, typer.Option(help="Of the solver.")] = 0,
+    full: Annotated[
+        bool, typer.Option("--full/--plain", help="Whether the report has the frontier, ranges and flip points too.")
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print result.json.")] = False,
 ) -> None:
     """Make a plan and write it out."""
@@ -42,7 +45,7 @@ def solve(
                 seed=seed,
             )
             if out is not None:
-                result.save(out)
+                result.save(out, full=full)
         if as_json:
             print_json(result.as_dict())
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -110,3 +111,14 @@ def compact(number: float, digits: int = 1) -> str:
 def short(amount: float, unit: Currency) -> str:
     """A rounded amount for headings and pictures: ``USD 80.0m``."""
     return f"{unit.code} {compact(round(amount))}"
+
+
+def percent(share: float) -> str:
+    """A small share as people read it: two digits that matter, such as ``0.00038%``; ``0%`` below a billionth."""
+    if math.isnan(share):
+        return "unknown"
+    size = abs(share) * 100.0
+    if size < 1e-7:
+        return "0%"
+    digits = max(0, 1 - math.floor(math.log10(size)))
+    return f"{share * 100.0:.{min(digits, 9)}f}%"

@@ -19,8 +19,9 @@ from fiscus.core.problem import Method, Problem
 from fiscus.errors import InvalidPlan
 from fiscus.integrate.shipped import shipped_plan
 from fiscus.integrate.tables import read_plan
-from fiscus.optimise.explain import largest_changes
+from fiscus.optimise.explain.lines import largest_changes
 from fiscus.optimise.report import Context, Standing, report
+from fiscus.optimise.report_study import study
 from fiscus.optimise.result import Result
 from fiscus.optimise.solve import solve
 
@@ -94,7 +95,7 @@ def run_main_job(out: Path) -> MainJob:
     for method, result in results.items():
         result.save(out / method)
     best = results["optimise"]
-    context = Context(standings, adopted, "Adopted", NOTES)
+    context = Context(standings, adopted, "Adopted", NOTES, study(best))
     path = out / "report.html"
     path.write_text(report(best, context), encoding="utf-8")
     explanations = [text for _, _, _, text in largest_changes(best)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import overload
 
 import numpy as np
 import scipy.sparse as sp
@@ -78,13 +80,13 @@ class Benefit:
                 minus = np.full(len(rows), -1.0)
                 terms[name] = sp.csr_array((minus, (rows, cells[rows])), shape=(len(cells), self.size))
         zero = np.zeros(len(cells))
-        names = [("fill", *_cell_label(self.facts, each)) for each in cells.tolist()]
+        names = Labels(len(cells), lambda row: ("fill", *_cell_label(self.facts, int(cells[row]))))
         self.rows.append(Rows("fill", names, terms, zero, zero, silent, index=("rule", "period", "line")))
         later = np.flatnonzero(~pieces.first)
         if len(later):
             self._add_picks(segments, width, labels, later)
 
-    def _add_picks(self, segments: IntArray, width: FloatArray, labels: list[Label], later: IntArray) -> None:
+    def _add_picks(self, segments: IntArray, width: FloatArray, labels: Sequence[Label], later: IntArray) -> None:
         """A binary for each run after the first: open only when the run before it is full."""
         pieces, run = self.pieces, self.pieces.segment_run[segments]
         if not np.isfinite(width[np.isin(run, np.r_[later, later - 1])]).all():
@@ -107,7 +109,7 @@ class Benefit:
                 "fill": sp.csr_array((np.full(len(rows), sign), (index, rows)), shape=(len(rows), len(segments))),
                 "pick": sp.csr_array((-sign * width[rows], (index, which[rows])), shape=(len(rows), picks)),
             }
-            named = [(kind, *labels[row]) for row in rows.tolist()]
+            named = Labels(len(rows), partial(_named, kind, labels, rows))
             axes = ("rule", "period", "line", "segment")
             self.rows.append(Rows(kind, named, terms, none, np.zeros(len(rows)), silent, index=axes))
 
@@ -118,23 +120,53 @@ def _cell_label(facts: Facts, cell: int) -> Label:
     return facts.periods[cell // lines], facts.lines.id[cell % lines]
 
 
-def _ranks(cells: IntArray) -> list[int]:
+def _ranks(cells: IntArray) -> IntArray:
     """Number of each entry among those of its cell, the cells being in order."""
     first = np.r_[True, np.diff(cells) > 0]
     place = np.arange(len(cells))
-    ranks: list[int] = (place - np.maximum.accumulate(np.where(first, place, 0))).tolist()
-    return ranks
+    return np.asarray(place - np.maximum.accumulate(np.where(first, place, 0)))
 
 
-def _segment_labels(facts: Facts, cells: IntArray) -> list[Label]:
+class Labels(Sequence[Label]):
+    """Labels made when somebody asks: a model has many more segments than anyone reads."""
+
+    def __init__(self, count: int, make: Callable[[int], Label]) -> None:
+        self.count, self.make = count, make
+
+    def __len__(self) -> int:
+        return self.count
+
+    @overload
+    def __getitem__(self, index: int) -> Label: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Label]: ...
+    def __getitem__(self, index: int | slice) -> Label | list[Label]:
+        if isinstance(index, slice):
+            return [self.make(each) for each in range(*index.indices(self.count))]
+        if not -self.count <= index < self.count:
+            raise IndexError(index)
+        return self.make(index % self.count)
+
+
+def _named(kind: str, labels: Sequence[Label], rows: IntArray, row: int) -> Label:
+    return (kind, *labels[int(rows[row])])
+
+
+def _segment_labels(facts: Facts, cells: IntArray) -> Labels:
     """Period, line and number of each segment."""
-    return [(*_cell_label(facts, cell), str(rank)) for cell, rank in zip(cells.tolist(), _ranks(cells), strict=True)]
+    ranks = _ranks(cells)
+    return Labels(len(cells), lambda segment: (*_cell_label(facts, int(cells[segment])), str(ranks[segment])))
 
 
-def _run_labels(facts: Facts, pieces: Pieces, runs: IntArray) -> list[Label]:
+def _run_labels(facts: Facts, pieces: Pieces, runs: IntArray) -> Labels:
     """Period, line and number of some runs."""
     ranks = _ranks(pieces.run_cell)
-    return [(*_cell_label(facts, int(pieces.run_cell[run])), str(ranks[run])) for run in runs.tolist()]
+
+    def label(position: int) -> Label:
+        run = int(runs[position])
+        return (*_cell_label(facts, int(pieces.run_cell[run])), str(ranks[run]))
+
+    return Labels(len(runs), label)
 
 
 def _last_width(pieces: Pieces, size: int) -> FloatArray:

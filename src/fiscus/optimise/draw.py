@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from fiscus.core.money import compact, short
-from fiscus.optimise.curve import Frontier
+from fiscus.optimise.frontier.curve import Frontier
 from fiscus.optimise.result import Result
 from fiscus.optimise.show import unit_table
 

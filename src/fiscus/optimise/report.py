@@ -12,8 +12,9 @@ import jinja2
 import numpy as np
 
 from fiscus.core.arrays import FloatArray
-from fiscus.core.money import compact, format_amount, short
-from fiscus.optimise.explain import largest_changes, rule_text
+from fiscus.core.money import compact, format_amount, percent, short
+from fiscus.optimise.explain.lines import largest_changes, rule_text
+from fiscus.optimise.report_study import Study, picture
 from fiscus.optimise.result import Result
 
 WIDTH, ROW = 1040, 34
@@ -50,12 +51,14 @@ class Context:
         reference: Amount by line of something to draw beside the recommendation, such as what was adopted.
         reference_name: What that is called.
         notes: Paragraphs that say how to read the figures.
+        study: Further looks at the result, such as the frontier of budgets.
     """
 
     standings: Sequence[Standing] = ()
     reference: Mapping[str, float] | None = None
     reference_name: str = ""
     notes: Sequence[str] = field(default=())
+    study: Study | None = None
 
 
 def report(result: Result, context: Context | None = None) -> str:
@@ -110,9 +113,34 @@ def _facts(result: Result, context: Context) -> dict[str, Any]:
         "changes": largest_changes(result),
         "rows": _rows(result, amounts, asked),
         "unmet": result.apportionment.unmet,
+        "proof": _proof(result),
+        "study": context.study,
+        "curve": picture(context.study.frontier) if context.study and context.study.frontier else {},
         "digest": problem.digest,
     }
     return shown
+
+
+PROOFS = {
+    "proved": ("Proved", "checked without the solver"),
+    "reported": ("Reported", "the solver's word for the last step"),
+    "open": ("Open", "more value may be possible"),
+}
+"""What the proof status is called, and what it means."""
+
+
+def _proof(result: Result) -> dict[str, Any]:
+    """Value and both bounds, and how far each is from the value."""
+    certificate = result.certificate
+    return {
+        "status": result.proof_status,
+        "name": PROOFS[result.proof_status][0],
+        "value": result.exact_value,
+        "proved": certificate.bound if np.isfinite(certificate.bound) else None,
+        "proved_gap": percent(result.proved_gap),
+        "reported": result.bound if np.isfinite(result.bound) else None,
+        "reported_gap": percent(result.gap),
+    }
 
 
 def _tiles(result: Result, amounts: FloatArray, asked: FloatArray) -> list[tuple[str, str, str]]:
@@ -135,6 +163,8 @@ def _tiles(result: Result, amounts: FloatArray, asked: FloatArray) -> list[tuple
             f"at most {compact(result.bound, 2)} is possible" if np.isfinite(result.bound) else "no bound is proven",
         ),
     ]
+    proof = PROOFS[result.proof_status]
+    tiles.append(("Proof", proof[0], proof[1]))
     if prices:
         tiles.append(("One more unit of budget", f"{max(prices):.3g}", "value it would add"))
     return tiles

@@ -206,19 +206,24 @@ class Result:
             InvalidInput: For a line that does not exist.
             NoAllocation: Where there is no allocation.
         """
-        from fiscus.optimise.explain import explain_line
+        from fiscus.optimise.explain.lines import explain_line
 
         return explain_line(self, line)
 
-    def save(self, run: str | Path) -> Path:
-        """Write the run folder of §7: ``result.json``, ``allocation.csv``, ``report.html``.
+    def save(self, run: str | Path, *, full: bool = False) -> Path:
+        """Write the run folder of §7: ``result.json``, ``allocation.csv``, ``report.html``, and what proves them.
+
+        Args:
+            run: Folder.
+            full: Whether the report also shows the frontier of budgets, how far prices hold and what lines without money need;
+                that takes some more solves.
 
         Returns:
             The folder.
         """
         from fiscus.optimise.run_folder import write
 
-        return write(self, Path(run))
+        return write(self, Path(run), full=full)
 
     def as_dict(self) -> dict[str, Any]:
         """What ``result.json`` holds, as plain data."""

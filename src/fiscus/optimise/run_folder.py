@@ -101,13 +101,20 @@ def _number(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
 
 
-def write(result: Result, run: Path) -> Path:
+def write(result: Result, run: Path, *, full: bool = False) -> Path:
     """Write the run and return its folder.
 
     ``problem.json`` is the problem itself, whose SHA-256 the result names; ``certificate.json`` holds the prices that prove the
     bound: with them ``fiscus verify`` checks the run without a solver.
+
+    Args:
+        result: What to write.
+        run: Folder, made if it is not there.
+        full: Whether the report also shows the frontier of budgets, how far prices hold and what lines without money need;
+            that takes some more solves.
     """
-    from fiscus.optimise.report import report
+    from fiscus.optimise.report import Context, report
+    from fiscus.optimise.report_study import study
 
     run.mkdir(parents=True, exist_ok=True)
     for name, content in (
@@ -118,7 +125,8 @@ def write(result: Result, run: Path) -> Path:
         (run / f"{name}.json").write_text(text, encoding="utf-8")
     (run / "problem.json").write_text(canonical_text(result.problem), encoding="utf-8")
     write_allocation(result, run / "allocation.csv")
-    (run / "report.html").write_text(report(result), encoding="utf-8")
+    further = Context(study=study(result)) if full and result.solution is not None else None
+    (run / "report.html").write_text(report(result, further), encoding="utf-8")
     return run
 
 

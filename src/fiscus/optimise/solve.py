@@ -20,7 +20,7 @@ from fiscus.optimise import highs
 from fiscus.optimise.binding import duals_of, priced, unpriced
 from fiscus.optimise.reasons import unbounded_reasons
 from fiscus.optimise.refine import search_form
-from fiscus.optimise.repair import explain_infeasible
+from fiscus.optimise.repair.repairs import explain_infeasible
 from fiscus.optimise.result import Result, Status
 from fiscus.optimise.search import Limits, Search, better
 from fiscus.optimise.tree_route import few_side_rows, search_decomposed, search_tree, why_not_tree

@@ -15,6 +15,7 @@ import numpy as np
 from fiscus.core.arrays import IntArray
 from fiscus.core.document import from_document
 from fiscus.core.exact import exact_check
+from fiscus.core.money import percent
 from fiscus.core.objective import objective
 from fiscus.core.problem import Problem
 from fiscus.errors import BrokenRun, FiscusError, InvalidMoney
@@ -161,12 +162,12 @@ def _bound(saved: SavedRun, problem: Problem, value: float) -> tuple[float, list
     elif isinstance(recorded, int | float) and abs(recorded - bound) > SAME * max(1.0, abs(bound)):
         checks.append(Check("bound", "failed", f"The prices prove {bound:,.6f}, but result.json says {recorded:,.6f}."))
     else:
-        sentence = f"No allowed plan is worth more than {bound:,.6f}; this one is within {gap:.4%} of that."
+        sentence = f"No allowed plan is worth more than {bound:,.6f}; this one is within {percent(gap)} of that."
         checks.append(Check("bound", "proved", sentence))
     reported = saved.document.get("bound")
     if isinstance(reported, int | float) and gap > max(PROVED_GAP, relative_gap(value, float(reported))):
         by = saved.document.get("proof", {}).get("reported_by", "the solver")
-        narrow = f"{by[:1].upper()}{by[1:]} reports a bound of {reported:,.6f}, within {relative_gap(value, float(reported)):.4%}."
+        narrow = f"{by[:1].upper()}{by[1:]} reports a bound of {reported:,.6f}, within {percent(relative_gap(value, float(reported)))}."
         checks.append(Check("solver's bound", "reported", f"{narrow} That is not checked here."))
     return bound, checks
 

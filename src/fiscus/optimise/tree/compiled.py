@@ -73,7 +73,8 @@ def _smooth(which: int, r: float, a: float, h: float, p: float) -> float:
 def _leaves(
     kind: IntArray, a: FloatArray, h: FloatArray, p: FloatArray, shift: FloatArray, lower: FloatArray, upper: FloatArray,
     first: IntArray, slope: FloatArray, width: FloatArray, chord: FloatArray, touch: FloatArray, cost: FloatArray,
-    prior: FloatArray, moves: bool, charge: FloatArray, owner: IntArray, group: IntArray, price: FloatArray, amount: FloatArray, total: FloatArray,
+    prior: FloatArray, moves: bool, charge: FloatArray, owner: IntArray, group: IntArray, price: FloatArray,
+    amount: FloatArray, total: FloatArray,
 ) -> None:  # fmt: skip
     # Nothing here passes an array to another function: handing over arrays leaf by leaf would cost more than the rest.
     for leaf in range(len(kind)):

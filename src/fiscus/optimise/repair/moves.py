@@ -12,8 +12,8 @@ from fiscus.core.arrays import FloatArray, frozen
 from fiscus.core.problem import Problem
 from fiscus.core.rules import Change, Resource, Risk, Rule, Share, Targets
 from fiscus.core.rules.base import DUST, amount, outward
-from fiscus.optimise.elastic import Elastic
-from fiscus.optimise.limits import Limit
+from fiscus.optimise.repair.elastic import Elastic
+from fiscus.optimise.repair.limits import Limit
 
 PERIOD = "{period}"
 WORDS = {"up": "largest rise", "down": "largest fall", "amount": "cash"}

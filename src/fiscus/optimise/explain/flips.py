@@ -18,7 +18,7 @@ from typing import Any, Literal
 from fiscus.core.money import format_amount
 from fiscus.core.problem import Problem
 from fiscus.errors import InvalidInput
-from fiscus.optimise.explained import worth
+from fiscus.optimise.explain.data import worth
 from fiscus.optimise.result import Result
 
 Status = Literal["funded", "flips", "never", "forbidden"]
@@ -111,7 +111,7 @@ def flip(result: Result, line: str, period: str | None = None, *, cost: bool = T
         raise InvalidInput(f"no line is called {line!r}")
     if period is not None and period not in problem.periods:
         raise InvalidInput(f"no period is called {period!r}; the periods are {', '.join(problem.periods)}")
-    from fiscus.optimise.flip_search import FlipSearch
+    from fiscus.optimise.explain.flip_search import FlipSearch
 
     search = FlipSearch(result, problem.line_position[line])
     found = search.flip(None if period is None else problem.periods.index(period))

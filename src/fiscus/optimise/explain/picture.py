@@ -13,7 +13,7 @@ from fiscus.core.arrays import BoolArray, FloatArray
 from fiscus.core.dynamics import marginal_value
 from fiscus.core.problem import Problem
 from fiscus.core.rows import FUNDED_ABOVE, Rows
-from fiscus.optimise.explained import Alternative, RuleShare
+from fiscus.optimise.explain.data import Alternative, RuleShare
 from fiscus.optimise.result import Binding, Result
 
 KEEPING = ("freeze", "change")

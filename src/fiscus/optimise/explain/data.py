@@ -1,4 +1,4 @@
-"""Explanations as data; :mod:`fiscus.optimise.explain` makes them."""
+"""Explanations as data; :mod:`fiscus.optimise.explain.lines` makes them."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from fiscus.core.money import format_amount
 from fiscus.core.problem import Problem
 from fiscus.core.rows import FUNDED_ABOVE
 from fiscus.errors import InvalidInput
-from fiscus.optimise.explained import (
+from fiscus.optimise.explain.data import (
     Alternative,
     LineExplanation,
     PeriodExplanation,
@@ -21,7 +21,7 @@ from fiscus.optimise.explained import (
     UnitExplanation,
     UnitPeriod,
 )
-from fiscus.optimise.picture import KEEPING, Picture, Why, binding_of, rule_text, share_of, why
+from fiscus.optimise.explain.picture import KEEPING, Picture, Why, binding_of, rule_text, share_of, why
 from fiscus.optimise.result import Binding, Result
 
 __all__ = [

@@ -25,10 +25,12 @@ from fiscus.errors import InvalidInput, NoAllocation
 from fiscus.optimise import highs
 from fiscus.optimise.aversion import least_risk_form
 from fiscus.optimise.form import form
+from fiscus.optimise.frontier.reference import Reference
+from fiscus.optimise.frontier.sweep import Family, Moving
 from fiscus.optimise.layout import Arrays, Form
 from fiscus.optimise.pieces import Points, initial_points
-from fiscus.optimise.reference import Reference
-from fiscus.optimise.sweep import Family, Moving
+
+NO_BUDGET = "no budget up to the largest of the sweep can meet the hard rules; fiscus solve says which"
 
 EDGE = 1e-9
 """Relative step inside the end of a range, so that rounding does not make the end itself infeasible."""
@@ -157,9 +159,7 @@ class Budgets:
         count = len(family.arrays.cost)
         outcome = highs.run(priced, gap=gap)
         if outcome.solution is None:
-            raise NoAllocation(
-                "no budget up to the largest of the sweep can meet the hard rules; fiscus solve says which"
-            )
+            raise NoAllocation(NO_BUDGET)
         least = min(max(float(outcome.solution[count]), 0.0) * (1.0 + EDGE), self.top)
         best = highs.run(family.at(self.top), gap=gap)
         if best.solution is None or family.arrays.curvature is not None:

@@ -1,4 +1,4 @@
-"""The solves behind :mod:`fiscus.optimise.flips`: a line forced in, left out, weighted and stretched."""
+"""The solves behind :mod:`fiscus.optimise.explain.flips`: a line forced in, left out, weighted and stretched."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from fiscus.core.facts import Lines
 from fiscus.core.problem import Problem
 from fiscus.core.rows import FUNDED_ABOVE
 from fiscus.core.rules import Envelope, Risk
-from fiscus.optimise.conflict import conflict
-from fiscus.optimise.flips import Flip, Target
-from fiscus.optimise.ranging import straight_piece
+from fiscus.optimise.explain.flips import Flip, Target
+from fiscus.optimise.explain.ranging import straight_piece
+from fiscus.optimise.explain.value_function import SAME, ValueFunction
+from fiscus.optimise.repair.conflict import conflict
 from fiscus.optimise.result import Result
 from fiscus.optimise.solve import solve
-from fiscus.optimise.value_function import SAME, ValueFunction
 
 FLIP_GAP, FLIP_GAP_OF_S = 1e-9, 1e-7
 """Gaps asked of the solves whose values are compared; the second where curves are S-shaped."""

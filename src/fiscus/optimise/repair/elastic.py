@@ -15,8 +15,8 @@ from fiscus.core.rows import Label, Rows, shifted
 from fiscus.core.rules import Rule
 from fiscus.optimise.form import form
 from fiscus.optimise.layout import Arrays, Form
-from fiscus.optimise.limits import Kind, Limit, base_of, keep
 from fiscus.optimise.pieces import Points
+from fiscus.optimise.repair.limits import Kind, Limit, base_of, keep
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,12 +20,12 @@ from fiscus.core.feasibility import violations
 from fiscus.core.methods import plan as made_by
 from fiscus.core.problem import Problem
 from fiscus.core.rules.base import DUST
-from fiscus.optimise.conflict import SECONDS, Conflict, conflict_of, listed
-from fiscus.optimise.elastic import Elastic, elastic
 from fiscus.optimise.layout import Arrays
-from fiscus.optimise.moves import PERIOD, Give, Move, applied
 from fiscus.optimise.pieces import initial_points, refined
 from fiscus.optimise.refine import clean, polished
+from fiscus.optimise.repair.conflict import SECONDS, Conflict, conflict_of, listed
+from fiscus.optimise.repair.elastic import Elastic, elastic
+from fiscus.optimise.repair.moves import PERIOD, Give, Move, applied
 from fiscus.optimise.search import Limits
 
 MOST_ROUNDS = 16

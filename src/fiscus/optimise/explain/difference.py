@@ -19,8 +19,8 @@ from fiscus.core.arrays import IntArray, frozen
 from fiscus.core.money import format_amount
 from fiscus.core.problem import Method, Problem
 from fiscus.errors import FiscusError, InvalidInput, NoAllocation
-from fiscus.optimise.changes import Change, blend, changes
-from fiscus.optimise.explained import worth
+from fiscus.optimise.explain.changes import Change, blend, changes
+from fiscus.optimise.explain.data import worth
 from fiscus.optimise.result import Result
 from fiscus.optimise.solve import solve
 

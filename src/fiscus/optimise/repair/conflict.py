@@ -18,9 +18,9 @@ from fiscus.core.problem import Problem
 from fiscus.core.rules.base import amount
 from fiscus.errors import InvalidInput
 from fiscus.optimise import highs
-from fiscus.optimise.elastic import Elastic, elastic
-from fiscus.optimise.limits import Limit
 from fiscus.optimise.refine import search_form
+from fiscus.optimise.repair.elastic import Elastic, elastic
+from fiscus.optimise.repair.limits import Limit
 from fiscus.optimise.search import Limits
 
 SECONDS = 60.0

@@ -1,6 +1,6 @@
 """Frontiers: what more budget buys, what less risk costs, what staying close to a reference plan costs.
 
-All points of a frontier come from one persistent model in which only bounds of rows move (:mod:`fiscus.optimise.sweep`); every
+All points of a frontier come from one persistent model in which only bounds of rows move (:mod:`fiscus.optimise.frontier.sweep`); every
 plan is valued on the true curves and checked by the referee.
 """
 
@@ -18,13 +18,14 @@ from fiscus.core.dynamics import evaluate
 from fiscus.core.problem import Problem
 from fiscus.core.risk import Measure
 from fiscus.errors import InvalidInput, NoAllocation
-from fiscus.optimise.curve import OVERS, Frontier, FrontierPoint, Over
-from fiscus.optimise.families import EDGE, Alignments, Budgets, Risks
-from fiscus.optimise.reference import Reference, reference_plan
+from fiscus.optimise.frontier.curve import OVERS, Frontier, FrontierPoint, Over
+from fiscus.optimise.frontier.families import EDGE, Alignments, Budgets, Risks
+from fiscus.optimise.frontier.reference import Reference, reference_plan
+from fiscus.optimise.frontier.sweep import Effort, Sweeper, Swept, WarmSweeper
+from fiscus.optimise.frontier.tree_sweep import TreeSweeper
 from fiscus.optimise.result import NEXT_TO_NOTHING, Result, relative_gap
 from fiscus.optimise.search import at_stake
 from fiscus.optimise.solve import LINEAR_GAP, S_CURVE_GAP, solve
-from fiscus.optimise.sweep import Effort, Sweeper, Swept, WarmSweeper
 
 MOST_POINTS = 10_000
 GROWTH = 1.5
@@ -89,7 +90,7 @@ def frontier(
 
 
 def budget_sweeper(budgets: Budgets, effort: Effort) -> Sweeper:
-    """What sweeps budgets: one warm model where budgets are right-hand sides only, else each budget alone."""
+    """What sweeps budgets: the tree where it serves, one warm model where budgets are right-hand sides, else each alone."""
 
     def alone(total: float) -> Swept:
         result = _solved(budgets.problem_at(total), effort)
@@ -97,6 +98,9 @@ def budget_sweeper(budgets: Budgets, effort: Effort) -> Sweeper:
         prices = [each.price * shares[each.row[1]] for each in result.binding if each.kind == "budget" and each.price]
         return _as_swept(total, result, float(np.sum(prices)) if result.duals_of else np.nan)
 
+    tree = TreeSweeper.of(budgets, effort)
+    if tree is not None:
+        return tree
     if budgets.moving is None:
         return _Alone(alone)
     return WarmSweeper(budgets.widest, budgets.family, budgets.judge, effort, alone, budgets.points)
@@ -135,11 +139,15 @@ class _Tracer:
         if top <= 0 or (total == 0 and period is None and len(problem.periods) > 1):
             raise InvalidInput("a frontier over the budget needs a budget above zero")
         budgets = Budgets(problem, period, top)
+        sweeper = budget_sweeper(budgets, self.effort)
         if values is None:
             most = GROWTH * total
-            least, enough = (0.5 * total, most) if budgets.moving is None else budgets.range(self.effort.gap)
+            if isinstance(sweeper, TreeSweeper):
+                least, enough = sweeper.range()
+            else:
+                least, enough = (0.5 * total, most) if budgets.moving is None else budgets.range(self.effort.gap)
             values = _grid(least, max(least, min(enough, most)), points)
-        answers = budget_sweeper(budgets, self.effort).sweep([*values, *around])
+        answers = sweeper.sweep([*values, *around])
         traced = [self._point(answer) for answer in answers]
         here = dict(zip(around, traced[len(values) :], strict=True))
         traced = traced[: len(values)]

@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from fiscus.core.rows import Label
+from fiscus.optimise.explain.value_function import ROOMY, SAME, Sample, Side, ValueFunction
 from fiscus.optimise.result import Binding, Result
-from fiscus.optimise.value_function import ROOMY, SAME, Sample, Side, ValueFunction
 
 WITHIN = 0.01
 """Relative change of a slope within which a price is said to hold, where curves are smooth."""

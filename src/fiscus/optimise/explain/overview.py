@@ -15,11 +15,11 @@ from fiscus.core.objective import objective
 from fiscus.core.problem import Problem
 from fiscus.core.rows import FUNDED_ABOVE
 from fiscus.errors import BrokenRun
-from fiscus.optimise.explain import explanation, unit_explanation
-from fiscus.optimise.explained import LineExplanation, UnitExplanation, finite
-from fiscus.optimise.flips import Flip, flip
-from fiscus.optimise.picture import Picture, rule_text
-from fiscus.optimise.ranging import PriceRange, price_range
+from fiscus.optimise.explain.data import LineExplanation, UnitExplanation, finite
+from fiscus.optimise.explain.flips import Flip, flip
+from fiscus.optimise.explain.lines import explanation, unit_explanation
+from fiscus.optimise.explain.picture import Picture, rule_text
+from fiscus.optimise.explain.ranging import PriceRange, price_range
 from fiscus.optimise.result import Binding, Result
 from fiscus.optimise.run_folder import SavedRun
 
