@@ -12,12 +12,17 @@ CONCAVE = ("linear", "capped", "piecewise", "log", "power", "saturating", "hill"
 
 
 def random_tree_problem(
-    rng: np.random.Generator, *, lines: int | None = None, periods: int | None = None, curves: tuple[str, ...] = CONCAVE
+    rng: np.random.Generator,
+    *,
+    lines: int | None = None,
+    periods: int | None = None,
+    curves: tuple[str, ...] = CONCAVE,
+    conic: bool = False,
 ) -> Problem:
     """A problem on a tree of up to four levels.
 
     Some have equal slopes, bounds of no width, no budget to spend, more budget than all caps, floors that cannot all be met,
-    money that costs, or changes that cost.
+    money that costs, or changes that cost. Conic ones have only curves that second-order and exponential cones hold.
     """
     count = lines or int(rng.integers(1, 15))
     spans = periods or int(rng.integers(1, 4))
@@ -39,7 +44,7 @@ def random_tree_problem(
         "curve": kind,
         "weight": rng.choice([1.0, 1.0, 0.5, 2.0, 0.0], count).tolist(),
     }
-    table |= _parameters(rng, kind, cap, size)
+    table |= _parameters(rng, kind, cap, size, conic)
     settings: dict[str, object] = {"periods": [f"p{t}" for t in range(spans)]}
     if rng.random() < 0.3:
         settings |= {"spend_weight": float(rng.choice([0.3, 1.0])), "discount_rate": 0.1}
@@ -52,10 +57,12 @@ def random_tree_problem(
     try:
         return Problem.from_frames(units=tree, lines=table, budget=budget, **settings)
     except InvalidPlan:  # A reader refuses floors that plainly exceed what is above them.
-        return random_tree_problem(rng, lines=lines, periods=periods, curves=curves)
+        return random_tree_problem(rng, lines=lines, periods=periods, curves=curves, conic=conic)
 
 
-def _parameters(rng: np.random.Generator, kind: list[str], cap: FloatArray, size: float) -> dict[str, list[object]]:
+def _parameters(
+    rng: np.random.Generator, kind: list[str], cap: FloatArray, size: float, conic: bool
+) -> dict[str, list[object]]:
     a, h, p, points = [], [], [], []
     equal = rng.random() < 0.3  # Slopes that tie.
     for name, most in zip(kind, cap, strict=True):
@@ -65,7 +72,10 @@ def _parameters(rng: np.random.Generator, kind: list[str], cap: FloatArray, size
         h.append(
             round(reach * float(rng.uniform(0.1, 1.0)), 2) if name not in ("linear", "power", "piecewise") else None
         )
-        p.append({"power": float(rng.choice([0.3, 0.5, 0.9])), "hill": float(rng.choice([0.4, 0.9, 1.0]))}.get(name))
+        exponents = {"power": 0.5, "hill": 1.0}
+        if not conic:
+            exponents = {"power": float(rng.choice([0.3, 0.5, 0.9])), "hill": float(rng.choice([0.4, 0.9, 1.0]))}
+        p.append(exponents.get(name))
         if name == "power":
             a[-1] = slope * reach ** (1.0 - (p[-1] or 0.5))
         if name == "piecewise":

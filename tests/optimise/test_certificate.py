@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import itertools
 import math
 from dataclasses import replace
 from decimal import Decimal
@@ -24,7 +25,7 @@ from fiscus.optimise.certificate import Boxes, Certificate, Prover, multipliers_
 from fiscus.optimise.form import form
 from fiscus.optimise.refine import search_form
 from fiscus.optimise.search import Limits
-from fiscus.optimise.tree.program import split
+from fiscus.optimise.tree import solve_tree, split
 from fiscus.optimise.tree_route import why_not_tree
 
 CONCAVE = ("linear", "capped", "piecewise", "log", "power", "saturating")
@@ -156,8 +157,8 @@ def tree_problem(seed):
     rng = np.random.default_rng(seed)
     while True:
         problem = random_tree_problem(rng, lines=int(rng.integers(1, 7)))
-        if not why_not_tree(problem) and (result := fiscus.solve(problem, route="tree")).solution is not None:
-            return rng, problem, result
+        if not why_not_tree(problem) and (answer := solve_tree(split(problem).program)) is not None:
+            return rng, problem, answer.amount.reshape(problem.shape)
 
 
 def divided(rng, lower, upper, keys, depth):
@@ -182,13 +183,14 @@ def parts_of(boxes):
 
 @pytest.mark.parametrize("seed", range(40))
 def test_parts_together_bound_what_all_of_them_hold(seed):
-    rng, problem, result = tree_problem(seed)
+    rng, problem, spend = tree_problem(seed)
+    value = objective(problem, spend)
     leaves, prover = split(problem).program.leaves, Prover(problem)
     keys = keys_of(prover)
     for _ in range(6):
         boxes = divided(rng, leaves.lower, leaves.upper, keys, 3)
-        dust = max(owed(prover, part.prices, result.allocation) for part in parts_of(boxes))
-        assert boxes.bound(problem) >= result.value - dust - 1e-12 * max(1.0, abs(result.value))
+        dust = max(owed(prover, part.prices, spend) for part in parts_of(boxes))
+        assert boxes.bound(problem) >= value - dust - 1e-12 * max(1.0, abs(value))
         again = Boxes.from_dict(boxes.as_dict(problem), problem)
         assert again.bound(problem) == boxes.bound(problem)
 
@@ -275,7 +277,7 @@ def exact_worth(curves, line, gain, rate, stock):
         else:
             corners = [(Decimal(x), Decimal(y)) for x, y in curves.points[line]]
             effect = a * corners[-1][1]
-            for (x0, y0), (x1, y1) in zip(corners, corners[1:], strict=False):
+            for (x0, y0), (x1, y1) in itertools.pairwise(corners):
                 if k <= x1:
                     effect = a * (y0 + (y1 - y0) * (k - x0) / (x1 - x0))
                     break
@@ -285,7 +287,9 @@ def exact_worth(curves, line, gain, rate, stock):
 def candidates(curves, line, gain, rate, low, high):
     """Stocks near the best one: a dense grid, corners, and the best stretch of the grid again, three times."""
     one = curves.take(np.array([line]))
-    grid = np.r_[np.linspace(low, high, 2001), np.geomspace(max(low, 1e-9 * max(high, 1e-300)), max(high, 1e-300), 2001)]
+    grid = np.r_[
+        np.linspace(low, high, 2001), np.geomspace(max(low, 1e-9 * max(high, 1e-300)), max(high, 1e-300), 2001)
+    ]
     if curves.polyhedral[line]:
         grid = np.r_[grid, one.breakpoints(0)[0]]
     grid = np.unique(np.clip(grid, low, high))
@@ -383,7 +387,7 @@ def exact_cell(prover, gain, rate, line, place):
         if family == "step":
             return a if stock >= h * Fraction(1.0 - STEP_TOLERANCE) else Fraction(0)
         corners = [(Fraction(x), Fraction(y)) for x, y in points]
-        for (x0, y0), (x1, y1) in zip(corners, corners[1:], strict=False):
+        for (x0, y0), (x1, y1) in itertools.pairwise(corners):
             if stock <= x1:
                 return a * (y0 + (y1 - y0) * (stock - x0) / (x1 - x0))
         return a * corners[-1][1]
@@ -417,7 +421,9 @@ def test_the_float_bound_is_above_the_same_bound_in_fractions(seed):
         exact = exact_lagrangian(prover, prices)
         if exact is not None:
             assert Fraction(bound) >= exact
-            assert float(Fraction(bound) - exact) <= 1e-9 * max(1.0, *(abs(p) for p in prices.values()), abs(bound)) * 1e3
+            assert (
+                float(Fraction(bound) - exact) <= 1e-9 * max(1.0, *(abs(p) for p in prices.values()), abs(bound)) * 1e3
+            )
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -212,8 +212,11 @@ def marginal_value(facts: Facts, spend: FloatArray) -> FloatArray:
         Value per major unit, shape (..., T, n).
     """
     slope = facts.lines.curves.derivative(stocks(facts, spend))
-    gain = facts.scenarios.expected() * facts.lines.weight * facts.benefit_discount[:, None] * slope
-    total = gain.copy()
+    factor = np.broadcast_to(facts.scenarios.expected() * facts.lines.weight * facts.benefit_discount[:, None], slope.shape)
+    # A vertical slope that counts for nothing, or of which nothing is kept, is nothing, and not 0 * inf.
+    total = np.multiply(factor, slope, out=np.zeros(slope.shape), where=factor > 0)
+    kept = facts.lines.retention
     for period in range(facts.shape[0] - 2, -1, -1):
-        total[..., period, :] += facts.lines.retention * total[..., period + 1, :]
+        later = total[..., period + 1, :]
+        total[..., period, :] += np.multiply(kept, later, out=np.zeros(later.shape), where=kept > 0)
     return np.asarray(total - facts.spend_weight * facts.spend_discount[:, None])

@@ -131,10 +131,10 @@ class Labels(Sequence[Label]):
     """Labels made when somebody asks: a model has many more segments than anyone reads."""
 
     def __init__(self, count: int, make: Callable[[int], Label]) -> None:
-        self.count, self.make = count, make
+        self.size, self.make = count, make
 
     def __len__(self) -> int:
-        return self.count
+        return self.size
 
     @overload
     def __getitem__(self, index: int) -> Label: ...
@@ -142,10 +142,10 @@ class Labels(Sequence[Label]):
     def __getitem__(self, index: slice) -> list[Label]: ...
     def __getitem__(self, index: int | slice) -> Label | list[Label]:
         if isinstance(index, slice):
-            return [self.make(each) for each in range(*index.indices(self.count))]
-        if not -self.count <= index < self.count:
+            return [self.make(each) for each in range(*index.indices(self.size))]
+        if not -self.size <= index < self.size:
             raise IndexError(index)
-        return self.make(index % self.count)
+        return self.make(index % self.size)
 
 
 def _named(kind: str, labels: Sequence[Label], rows: IntArray, row: int) -> Label:
