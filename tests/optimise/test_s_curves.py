@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 import pytest
+from random_problems import random_problem
 from scipy.optimize import minimize
 
 import fiscus
@@ -157,3 +158,179 @@ def drawn(seed, n=None):
 
 
 # ---TESTS---
+@pytest.mark.parametrize("block", range(20))
+def test_the_proved_interval_holds_the_best_split_and_slsqp_is_no_better(block):
+    """200 instances of up to 12 lines: ``value <= best <= bound`` with both sides of the best known from dynamic programs."""
+    for seed in range(block * 10, block * 10 + 10):
+        case = drawn(seed)
+        result = fiscus.solve(case.problem)
+        assert result.status == "optimal"
+        bound = result.certificate.bound
+        assert result.gap <= 1e-4
+        assert (bound - result.value) / bound <= 1e-4
+        assert result.proof_status == "proved"
+        assert violations(case.problem, result.allocation) == []
+        assert result.value == pytest.approx(float(case.values(result.allocation[0]).sum()), rel=1e-12)
+        least, most = case.by_grid()
+        assert least <= bound * (1 + 1e-12), seed
+        assert result.value <= most * (1 + 1e-9), seed
+        assert least <= most <= 1.05 * least  # Else the oracle would say nothing.
+        other = case.by_slsqp(np.random.default_rng(seed))
+        assert other <= bound * (1 + 1e-9), seed
+        assert other <= result.value * (1 + 1e-4), seed
+        if other > result.value:
+            # Inside the gap that was asked for; a gap of 1e-8 leaves SLSQP nothing.
+            assert other <= fiscus.solve(case.problem, gap=1e-8).value * (1 + 1e-8), seed
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_highs_holds_the_same_intervals(seed):
+    """Route highs with binaries: another over-estimate, the same best."""
+    case = drawn(seed, n=2 + seed % 4)
+    result = fiscus.solve(case.problem, route="highs")
+    other = fiscus.solve(case.problem, route="tree")
+    least, most = case.by_grid()
+    assert result.status == other.status == "optimal"
+    assert least <= min(result.bound, result.certificate.bound) * (1 + 1e-12)
+    assert result.value <= min(most, other.bound) * (1 + 1e-9)
+    assert other.value <= result.bound * (1 + 1e-9)
+    assert result.gap <= 1e-4
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_tighter_gap_is_kept(seed):
+    case = drawn(seed)
+    loose, tight = fiscus.solve(case.problem), fiscus.solve(case.problem, gap=1e-9)
+    assert tight.status == "optimal"
+    assert tight.gap <= 1e-9
+    assert tight.value >= loose.value * (1 - 1e-12)
+    assert tight.certificate.bound <= loose.certificate.bound * (1 + 1e-9)
+    assert (tight.certificate.bound - tight.value) / tight.value <= 1e-8
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_many_s_curves_under_unit_caps_are_proved_too(seed):
+    """Sixty lines: too many for a grid of all, but every certificate stands on its own."""
+    case = drawn(2 * seed + 1, n=60)
+    result = fiscus.solve(case.problem)
+    assert result.status == "optimal"
+    assert result.route == "tree"
+    assert (result.certificate.bound - result.value) / result.value <= 1e-4
+    least, most = case.by_grid()
+    assert least <= result.certificate.bound
+    assert result.value <= most
+
+
+# --- Steps and all-or-nothing ----------------------------------------------------------------------------------------
+
+
+def chosen(rng):
+    """Steps reached below their caps, and lines that get all or nothing on every family of curves."""
+    n = int(rng.integers(3, 9))
+    cap = rng.uniform(10, 60, n).round(2)
+    step = rng.random(n) < 0.5
+    family = np.where(step, "step", rng.choice(["linear", "log", "hill", "saturating"], n))
+    need = np.where(step, (cap * rng.uniform(0.4, 1.0, n)).round(2), cap)
+    h = np.where(step, need, (cap * rng.uniform(0.2, 1.0, n)).round(2))
+    a = np.where(family == "linear", rng.uniform(0.2, 2.0, n), rng.uniform(5.0, 60.0, n)).round(3)
+    budget = round(float(need.sum() * rng.uniform(0.3, 0.8)), 2)
+    lines = {
+        "id": [f"l{each}" for each in range(n)],
+        "cap": cap.tolist(),
+        "curve": family.tolist(),
+        "a": a.tolist(),
+        "h": [None if name == "linear" else each for name, each in zip(family, h.tolist(), strict=True)],
+        "p": [3.0 if name == "hill" else None for name in family],
+        "lumpy": (~step).tolist(),
+    }
+    return fiscus.Problem.from_frames(lines=lines, budget=budget), need, budget
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_steps_and_all_or_nothing_against_enumeration(block):
+    for seed in range(block * 10, block * 10 + 10):
+        problem, need, budget = chosen(np.random.default_rng(seed))
+        worth = problem.lines.curves.value(need)
+        choices = np.array(list(itertools.product((0.0, 1.0), repeat=len(need))))
+        best = (choices @ worth)[choices @ need <= budget + 1e-9].max()
+        for route in ("highs", "pyomo") if seed % 10 == 0 else ("highs",):
+            result = fiscus.solve(problem, route=route)
+            assert result.status == "optimal"
+            assert result.value == pytest.approx(best, rel=1e-6), seed
+            assert result.bound >= best * (1 - 1e-9), seed
+            assert result.certificate.bound >= best * (1 - 1e-9), seed
+            assert result.exact_value == pytest.approx(best, rel=1e-6), seed
+
+
+# --- Never worse than the baselines ----------------------------------------------------------------------------------
+
+
+def baselines(problem):
+    """Last year's plan and asks cut pro rata, where they obey the rules."""
+    plans = np.broadcast_to(problem.lines.prior, problem.shape), pro_rata(problem)
+    return [objective(problem, plan) for plan in plans if not violations(problem, plan)]
+
+
+def hard_to_choose(rng, n):
+    """Projects of all or nothing whose sizes and worths are nearly alike; last year's plan is some of them."""
+    cap = (50 + rng.integers(0, 1000, n) / 100).round(2)
+    kept = np.zeros(n)
+    kept[rng.permutation(n)[: n // 3]] = 1.0
+    lines = {
+        "id": [f"p{each}" for each in range(n)],
+        "cap": cap.tolist(),
+        "prior": (cap * kept).tolist(),
+        "lumpy": [True] * n,
+        "curve": ["linear"] * n,
+        "a": (1.0 + rng.integers(0, 100, n) / 1e4).tolist(),
+    }
+    return fiscus.Problem.from_frames(lines=lines, budget=round(float(cap.sum()) * 0.47, 2))
+
+
+@pytest.mark.parametrize("time_limit", [1e-3, 0.05, None])
+@pytest.mark.parametrize("route", ["auto", "highs"])
+@pytest.mark.parametrize("seed", range(3))
+def test_s_curves_are_never_worse_than_last_year_or_pro_rata(seed, route, time_limit):
+    if time_limit is None and route == "highs":
+        n = 4
+    else:
+        n = 40
+    problem = drawn(seed, n=n).problem
+    plans = baselines(problem)
+    result = fiscus.solve(problem, route=route, time_limit=time_limit)
+    assert result.solution is not None
+    assert violations(problem, result.allocation) == []
+    assert result.value >= max(plans, default=0.0) - 1e-9
+    assert result.bound >= result.value
+    assert result.certificate.bound >= result.value
+
+
+@pytest.mark.parametrize("route", ["auto", "highs", "pyomo"])
+@pytest.mark.parametrize("seed", range(3))
+def test_projects_under_a_limit_of_a_millisecond_are_never_worse_than_last_year(seed, route):
+    problem = hard_to_choose(np.random.default_rng(seed), 60)
+    plans = baselines(problem)
+    assert plans
+    result = fiscus.solve(problem, route=route, time_limit=1e-3)
+    assert result.solution is not None
+    assert result.value >= max(plans) - 1e-9
+    assert result.status in ("optimal", "feasible")
+    assert violations(problem, result.allocation) == []
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_no_rule_makes_a_plan_worse_than_a_baseline_that_obeys_it(block):
+    """Every kind of rule and curve under a millisecond's limit."""
+    compared = 0
+    for seed in range(block * 40, block * 40 + 40):
+        problem, _ = random_problem(np.random.default_rng(seed))
+        plans = baselines(problem)
+        if not plans or problem.scenarios.curves is not None:
+            continue
+        result = fiscus.solve(problem, time_limit=1e-3)
+        if result.status == "unbounded" or "bounds" in " ".join(result.reasons):
+            continue
+        assert result.solution is not None, (seed, result.reasons)
+        assert result.value >= max(plans) - 1e-7 * max(1.0, abs(max(plans))), seed
+        compared += 1
+    assert compared >= 4

@@ -89,6 +89,9 @@ def _hill_inverse(price: FloatArray, a: FloatArray, h: FloatArray, p: FloatArray
     fall onto the root from where the nearer of them meets the price. The closed form of p = 1 starts closer where p is about 1,
     and the parabola at the steepest point of an S where the price is about the steepest slope.
     """
+    if (p == 1).all():
+        with np.errstate(divide="ignore"):
+            return np.asarray(h * np.maximum(np.sqrt(a / (h * price)) - 1.0, 0.0))
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         level = np.log(price * h / (a * p))
         t = np.where(p < 1, np.minimum(level / (p - 1.0), -level / (1.0 + p)), -level / (1.0 + p))
@@ -102,7 +105,7 @@ def _hill_inverse(price: FloatArray, a: FloatArray, h: FloatArray, p: FloatArray
             power = np.exp(-np.abs(p * t))
             share = np.where(t >= 0, 1.0, power) / (1.0 + power)
             gap = (p - 1.0) * t - 2.0 * (np.maximum(p * t, 0.0) + np.log1p(power)) - level
-            open_ = np.abs(gap) > 1e-15 * np.maximum(1.0, np.abs(level))
+            open_ = (p != 1) & (np.abs(gap) > 1e-15 * np.maximum(1.0, np.abs(level)))
             slope = p - 1.0 - 2.0 * p * share
             bend = -2.0 * p * p * share * (1.0 - share)
             move = np.where(open_, gap * slope / (slope * slope - 0.5 * gap * bend), 0.0)

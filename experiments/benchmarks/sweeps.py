@@ -1,0 +1,63 @@
+"""A frontier of 200 budgets: one warm model or the tree, against cold solves."""
+
+from __future__ import annotations
+
+import statistics
+
+import numpy as np
+from common import across, once, row, tree_problem
+from handover import stock_pyomo
+
+import fiscus
+from fiscus.optimise.form import form
+from fiscus.optimise.highs import run
+
+BUDGETS = 200
+SAMPLED = 7
+"""Budgets at which cold solves are timed; all 200 would take an hour and tell the same."""
+
+
+def rows() -> list[dict[str, str]]:
+    """With 20 rules across the tree, and on the tree alone."""
+    made = []
+    for name, problem, bars in (
+        (
+            "frontier of 200 budgets, 10,000 lines x 5 segments, 20 rules across",
+            across(tree_problem(10_000)),
+            (">= 10", ">= 100"),
+        ),
+        ("frontier of 200 budgets, 10,000 lines x 5 segments, tree alone", tree_problem(10_000), ("", ">= 1000")),
+    ):
+        total = float(problem.budget[0])
+        budgets = np.linspace(0.5, 1.1, BUDGETS) * total
+        seconds, curve = once(
+            lambda problem=problem, budgets=budgets: fiscus.frontier(problem, "budget", values=budgets)
+        )
+        made.append(
+            row(
+                name,
+                f"fiscus.frontier ({seconds / BUDGETS * 1e3:.3g} ms a budget, referee and true values included)",
+                seconds,
+            )
+        )
+        arrays, pyomo, apart = [], [], 0.0
+        for place in np.linspace(3, BUDGETS - 3, SAMPLED).astype(int).tolist():
+            at = problem.but(budget=np.array([budgets[place]]))
+            taken, outcome = once(lambda at=at: run(form(at)))
+            arrays.append(taken)
+            apart = max(apart, abs(outcome.bound - curve.points[place].value) / abs(outcome.bound))
+            if len(pyomo) < 3:
+                pyomo.append(once(lambda at=at: stock_pyomo(at))[0])
+        cold, stock = BUDGETS * statistics.median(arrays), BUDGETS * statistics.median(pyomo)
+        made.append(
+            row(
+                name,
+                f"cold array solves, {SAMPLED} timed (values {apart:.1e} apart)",
+                cold,
+                cold / seconds,
+                "fiscus.frontier",
+                bars[0],
+            )
+        )
+        made.append(row(name, "cold stock Pyomo, 3 timed", stock, stock / seconds, "fiscus.frontier", bars[1]))
+    return made
