@@ -42,6 +42,44 @@ def mknap1():
         yield profit, usage, [float(next(numbers)) for _ in range(rows)], optimum
 
 
+def mknapcb1():
+    """Chu & Beasley's instances of 5 resources and 100 projects, with the best value known of each."""
+    folder = Path(__file__).parents[3] / "shared" / "data" / "orlib" / "mknap"
+    if not folder.exists():
+        pytest.skip("mknapcb1 is not shipped; it lies in ../shared where Fiscus is developed")
+    numbers = iter((folder / "mknapcb1.txt").read_text().split())
+    table = (folder / "mkcbres.txt").read_text().splitlines()
+    best = [float(line.split()[1]) for line in table if line.startswith("5.100-")][:30]
+    for number in range(int(next(numbers))):
+        count, rows, _ = int(next(numbers)), int(next(numbers)), float(next(numbers))
+        profit = [float(next(numbers)) for _ in range(count)]
+        usage = [[float(next(numbers)) for _ in range(count)] for _ in range(rows)]
+        yield profit, usage, [float(next(numbers)) for _ in range(rows)], best[number]
+
+
+def best_known_or_a_gap(number: int, seconds: float) -> bool:
+    """Whether the best value known is reached; it always lies between the value and both bounds."""
+    profit, usage, capacity, best = list(mknapcb1())[number]
+    result = fiscus.solve(selection(profit, usage, capacity), time_limit=seconds)
+    assert fiscus.violations(result.problem, result.allocation) == []
+    assert result.value <= best + 1e-6 <= result.bound + 1e-3
+    assert result.certificate.bound >= best
+    assert result.gap <= 0.01  # Shown in the result, and what is proved without a solver beside it.
+    assert result.proved_gap <= 0.03
+    return result.value >= best - 1e-6
+
+
+@pytest.mark.parametrize("number", [0, 14, 29])
+def test_mknapcb1_shows_a_gap_in_seconds(number):
+    best_known_or_a_gap(number, 4.0)
+
+
+@pytest.mark.slow
+def test_mknapcb1_reaches_the_best_values_known():
+    reached = sum(best_known_or_a_gap(number, 60.0) for number in range(30))
+    assert reached >= 25
+
+
 def sac94(name):
     numbers = iter((FIXTURES / name).read_text().split())
     count, rows, optimum = int(next(numbers)), int(next(numbers)), float(next(numbers))

@@ -212,7 +212,9 @@ def marginal_value(facts: Facts, spend: FloatArray) -> FloatArray:
         Value per major unit, shape (..., T, n).
     """
     slope = facts.lines.curves.derivative(stocks(facts, spend))
-    factor = np.broadcast_to(facts.scenarios.expected() * facts.lines.weight * facts.benefit_discount[:, None], slope.shape)
+    factor = np.broadcast_to(
+        facts.scenarios.expected() * facts.lines.weight * facts.benefit_discount[:, None], slope.shape
+    )
     # A vertical slope that counts for nothing, or of which nothing is kept, is nothing, and not 0 * inf.
     total = np.multiply(factor, slope, out=np.zeros(slope.shape), where=factor > 0)
     kept = facts.lines.retention
