@@ -269,6 +269,8 @@ class Boxes:
         Raises:
             KeyError, TypeError, ValueError: For a document that this class did not write.
         """
+        if not isinstance(document, Mapping):
+            raise TypeError("a certificate is a mapping")
         if "at" in document:
             cell = (
                 problem.periods.index(document["period"]) * problem.shape[1] + problem.line_position[document["line"]]
@@ -278,7 +280,10 @@ class Boxes:
         if document.get("empty"):
             return cls(None)
         rows = document["prices"]
-        return cls({(row["kind"], tuple(str(part) for part in row["row"])): float(row["price"]) for row in rows})
+        prices = {(row["kind"], tuple(str(part) for part in row["row"])): float(row["price"]) for row in rows}
+        if not all(math.isfinite(price) for price in prices.values()):
+            raise ValueError("a price is not a number")
+        return cls(prices)
 
 
 @dataclass(frozen=True, eq=False)

@@ -170,7 +170,7 @@ def read(run: str | Path) -> SavedRun:
     folder = Path(run)
     try:
         document = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BrokenRun(
             f"{folder / 'result.json'} cannot be read ({error}); is this a folder that fiscus solve --out wrote?"
         ) from error
@@ -186,6 +186,8 @@ def read(run: str | Path) -> SavedRun:
                     amount = Decimal(row["amount"])
                     if not amount.is_finite():
                         raise InvalidOperation
+                    if (row["period"], row["line"]) in amounts:
+                        raise BrokenRun(f"{path}, row {number}: {row['line']} in {row['period']} stands here twice")
                     amounts[row["period"], row["line"]] = amount
                     units[row["line"]] = row["unit"]
                 except (KeyError, TypeError, InvalidOperation) as error:

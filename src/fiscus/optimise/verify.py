@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from fiscus.core.exact import exact_check
 from fiscus.core.money import percent
 from fiscus.core.objective import objective
 from fiscus.core.problem import Problem
+from fiscus.core.rounding import LARGEST
 from fiscus.errors import BrokenRun, FiscusError, InvalidMoney
 from fiscus.optimise.certificate import Certificate
 from fiscus.optimise.result import PROVED_GAP, relative_gap
@@ -84,6 +85,11 @@ def verify(run: str | Path) -> Verification:
     saved = read(run)
     problem, digest = _problem(saved)
     checks = [digest]
+    if not saved.amounts and saved.document.get("allocated"):
+        checks.append(
+            Check("allocation", "failed", "allocation.csv is empty, but result.json says what was allocated.")
+        )
+        return Verification(tuple(checks), math.nan, math.inf, math.nan)
     if not saved.amounts:
         checks.append(Check("allocation", "reported", f"The run holds no allocation ({saved.document.get('status')})."))
         return Verification(tuple(checks), math.nan, math.inf, math.nan)
@@ -104,7 +110,7 @@ def _problem(saved: SavedRun) -> tuple[Problem, Check]:
     try:
         text = path.read_text(encoding="utf-8")
         problem = from_document(json.loads(text))
-    except (OSError, ValueError, FiscusError) as error:
+    except (OSError, ValueError, RecursionError, FiscusError) as error:
         raise BrokenRun(f"{path} cannot be read ({error}); runs written by fiscus solve --out hold it") from error
     digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
     named = saved.document.get("digests", {})
@@ -125,12 +131,19 @@ def _amounts(saved: SavedRun, problem: Problem) -> tuple[IntArray | None, Check]
         stray = sorted(wanted ^ set(saved.amounts))[0]
         what = "is missing from" if stray in wanted else "does not belong in"
         return None, Check("allocation", "failed", f"The amount of {stray[1]} in {stray[0]} {what} allocation.csv.")
+    whole = 0
     for (period, line), amount in saved.amounts.items():
+        place = problem.line_position[line]
+        if saved.units.get(line) != problem.tree.ids[problem.lines.unit[place]]:
+            return None, Check("allocation", "failed", f"Line {line} does not hang on unit {saved.units.get(line)}.")
         try:
             cell = problem.currency.to_minor(amount)
         except InvalidMoney as error:
             return None, Check("allocation", "failed", f"The amount of {line} in {period}: {error}.")
-        minor[problem.periods.index(period), problem.line_position[line]] = cell
+        whole += abs(cell)
+        if whole >= LARGEST:
+            return None, Check("allocation", "failed", f"The amount of {line} in {period} is too large to be one.")
+        minor[problem.periods.index(period), place] = cell
     total = problem.currency.from_minor(int(minor.sum()))
     sentence = f"allocation.csv holds every line in every period, {problem.currency.code} {total:,} in all."
     return minor, Check("allocation", "proved", sentence)
@@ -149,32 +162,57 @@ def _value(document: Mapping[str, Any], value: float) -> Check:
 
 
 def _bound(saved: SavedRun, problem: Problem, value: float) -> tuple[float, list[Check]]:
+    """The bound that the saved prices prove, and what the solver reported besides."""
     bound = _certificate(saved, problem).bound
-    gap = relative_gap(value, bound)
-    recorded = saved.document.get("proof", {}).get("proved_bound")
-    checks = []
-    if math.isinf(bound):
-        checks.append(Check("bound", "reported", "The saved prices prove no bound; the solver's word is all there is."))
-    elif value > bound + SAME * max(1.0, abs(bound)):
-        checks.append(
-            Check("bound", "failed", f"The amounts are worth more than the proved bound {bound:,.6f}: one is wrong.")
-        )
-    elif isinstance(recorded, int | float) and abs(recorded - bound) > SAME * max(1.0, abs(bound)):
-        checks.append(Check("bound", "failed", f"The prices prove {bound:,.6f}, but result.json says {recorded:,.6f}."))
-    else:
-        sentence = f"No allowed plan is worth more than {bound:,.6f}; this one is within {percent(gap)} of that."
-        checks.append(Check("bound", "proved", sentence))
+    proof = saved.document.get("proof")
+    proof = proof if isinstance(proof, Mapping) else {}
+    return bound, [_proved(bound, proof.get("proved_bound"), value), *_reported(saved, proof, bound, value)]
+
+
+def _proved(bound: float, recorded: object, value: float) -> Check:
+    slack = SAME * max(1.0, abs(bound))
+    if math.isinf(bound) and recorded is None:
+        return Check("bound", "reported", "The saved prices prove no bound; the solver's word is all there is.")
+    if not _is_number(recorded) or not abs(float(recorded) - bound) <= slack:
+        return Check("bound", "failed", f"The prices prove {bound:,.6f}, but result.json says {recorded}.")
+    if value > bound + slack:
+        return Check("bound", "failed", f"The amounts are worth more than the proved bound {bound:,.6f}: one is wrong.")
+    within = percent(relative_gap(value, bound))
+    return Check(
+        "bound", "proved", f"No allowed plan is worth more than {bound:,.6f}; this one is within {within} of that."
+    )
+
+
+def _reported(saved: SavedRun, proof: Mapping[str, Any], bound: float, value: float) -> list[Check]:
     reported = saved.document.get("bound")
-    if isinstance(reported, int | float) and gap > max(PROVED_GAP, relative_gap(value, float(reported))):
-        by = saved.document.get("proof", {}).get("reported_by", "the solver")
-        narrow = f"{by[:1].upper()}{by[1:]} reports a bound of {reported:,.6f}, within {percent(relative_gap(value, float(reported)))}."
-        checks.append(Check("solver's bound", "reported", f"{narrow} That is not checked here."))
-    return bound, checks
+    if reported is None:
+        return []
+    if not _is_number(reported):
+        return [Check("solver's bound", "failed", f"result.json has {reported!r} for the solver's bound.")]
+    limit = float(reported)
+    # The solver speaks of amounts before rounding to minor units, which may cost or gain a little.
+    slack = PROVED_GAP * max(1.0, abs(value))
+    if limit < value - slack:
+        return [
+            Check("solver's bound", "failed", f"The amounts are worth more than the solver's bound of {limit:,.6f}.")
+        ]
+    own = relative_gap(value, limit)
+    if relative_gap(value, bound) <= max(PROVED_GAP, own):
+        return []
+    by = str(proof.get("reported_by", "the solver"))
+    sentence = (
+        f"{by[:1].upper()}{by[1:]} reports a bound of {limit:,.6f}, within {percent(own)}. That is not checked here."
+    )
+    return [Check("solver's bound", "reported", sentence)]
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _certificate(saved: SavedRun, problem: Problem) -> Certificate:
     path = saved.path / "certificate.json"
     try:
         return Certificate.from_dict(json.loads(path.read_text(encoding="utf-8")), problem)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BrokenRun(f"{path} cannot be read ({error}); runs written by fiscus solve --out hold it") from error
