@@ -50,6 +50,15 @@ def row(
     }
 
 
+class Rows(list[dict[str, str]]):
+    """Rows of the table, printed as they come: some take minutes."""
+
+    def append(self, made: dict[str, str]) -> None:
+        """Print a row and keep it."""
+        print(" | ".join(made.values()), flush=True)
+        super().append(made)
+
+
 def tree_problem(lines: int, segments: int = 5, fan_out: int = 10, seed: int = 0) -> fiscus.Problem:
     """Concave piecewise-linear lines on a tree, half of its units capped, a budget of half the asks."""
     rng = np.random.default_rng(seed)

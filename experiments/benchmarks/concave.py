@@ -6,7 +6,7 @@ import warnings
 
 import cvxpy as cp
 import numpy as np
-from common import concave_program, median, once, row
+from common import Rows, concave_program, median, once, row
 from scipy.optimize import minimize
 
 from fiscus.optimise.tree import Program, solve_tree
@@ -15,7 +15,7 @@ from fiscus.optimise.tree.leaves import HILL, LOG, POWER, SATURATING
 
 def rows() -> list[dict[str, str]]:
     """One budget at three sizes, the tree at three sizes, and the two general solvers where they can follow."""
-    made, base = [], {}
+    made, base = Rows(), {}
     for lines in (1_000, 10_000, 1_000_000):
         program = concave_program(lines)
         answer = solve_tree(program, backend="numba")

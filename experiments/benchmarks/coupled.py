@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from common import across, median, once, row, tree_problem
+from common import Rows, across, median, once, row, tree_problem
 
 import fiscus
 
 
 def rows() -> list[dict[str, str]]:
     """1e4 lines, where the front door takes HiGHS, and 1e5, where it takes the tree; HiGHS on the whole once."""
-    made = []
+    made = Rows()
     problem = across(tree_problem(100_000))
     problem.statement  # noqa: B018
     name = "tree LP, 100,000 lines x 5 segments, 20 rules across"

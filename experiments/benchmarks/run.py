@@ -31,11 +31,9 @@ def main(names: list[str]) -> None:
     versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}"
     print(machine)
-    made = []
+    made: list[dict[str, str]] = []
     for name in names or WORKLOADS:
-        for row in WORKLOADS[name].rows():
-            made.append(row)
-            print(" | ".join(row.values()), flush=True)
+        made += WORKLOADS[name].rows()
     if names:
         return
     with (HERE / "table.csv").open("w", encoding="utf-8", newline="") as file:

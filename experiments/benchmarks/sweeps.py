@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 
 import numpy as np
-from common import across, once, row, tree_problem
+from common import Rows, across, once, row, tree_problem
 from handover import stock_pyomo
 
 import fiscus
@@ -19,7 +19,7 @@ SAMPLED = 7
 
 def rows() -> list[dict[str, str]]:
     """With 20 rules across the tree, and on the tree alone."""
-    made = []
+    made = Rows()
     for name, problem, bars in (
         (
             "frontier of 200 budgets, 10,000 lines x 5 segments, 20 rules across",

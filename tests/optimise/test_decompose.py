@@ -12,9 +12,12 @@ from random_trees import random_tree_problem
 import fiscus
 from fiscus.core.feasibility import violations
 from fiscus.core.objective import objective
-from fiscus.core.rules import Change, Envelope, Freeze, Resource, Share
+from fiscus.core.rules import Change, Envelope, Freeze, Resource, Share, Turnover
+from fiscus.errors import RouteUnavailable
+from fiscus.optimise import tree_route
 from fiscus.optimise.decompose import Side, decompose
 from fiscus.optimise.tree import obstacle, solve_tree, split
+from fiscus.optimise.tree_route import few_side_rows
 
 POLYHEDRAL = ("linear", "capped", "piecewise")
 SMOOTH = ("log", "power", "saturating", "hill")
@@ -98,7 +101,7 @@ def check(problem, program, side, whole, seed):
 def test_the_same_best_as_highs_on_the_whole(block, curves):
     """60 instances, a third of each sort; those that no plan obeys claim none."""
     plans = sum(check(*drawn(seed, curves), seed) for seed in range(block * 5, block * 5 + 5))
-    assert plans >= 2
+    assert plans >= 1
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -175,7 +178,7 @@ def test_an_amount_that_gains_nothing_may_make_room_for_others():
 
 
 def test_a_deadline_that_has_passed_still_gives_a_bound():
-    problem, program, side, whole = next(
+    _, program, side, whole = next(
         each for seed in range(20) if (each := drawn(seed, POLYHEDRAL))[3].status == "optimal"
     )
     found = decompose(program, side, gap=GAP, deadline=time.monotonic())
