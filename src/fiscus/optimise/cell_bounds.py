@@ -28,11 +28,13 @@ def best_of_cells(curves: Curves, gain: FloatArray, rate: FloatArray, low: Float
         high: Shape (m,).
     """
 
+    accuracy = _accuracy(curves)
+
     def worth(stock: FloatArray, which: IntArray | slice = slice(None)) -> FloatArray:
         effect = (curves if isinstance(which, slice) else curves.take(which)).value(stock)
         g, r = gain[which], rate[which]
         # Away from zero on the side that makes it larger.
-        benefit = g * effect * np.where(g > 0, 1.0 + ACCURACY, 1.0 - ACCURACY)
+        benefit = g * effect * np.where(g > 0, 1.0 + accuracy[which], 1.0 - accuracy[which])
         with np.errstate(invalid="ignore"):
             money = np.where(r == 0, 0.0, r * stock)
         return np.asarray(benefit + money + 4.0 * UNIT * (np.abs(benefit) + np.abs(money)))
@@ -42,7 +44,7 @@ def best_of_cells(curves: Curves, gain: FloatArray, rate: FloatArray, low: Float
         # Where benefit counts against: at least that of the lowest stock.
         adverse = gain < 0
         best = np.where(
-            adverse, gain * curves.value(low) * (1.0 - ACCURACY) + np.maximum(rate * low, rate * high), best
+            adverse, gain * curves.value(low) * (1.0 - accuracy) + np.maximum(rate * low, rate * high), best
         )
     for corner, which in _corners(curves, low, high):
         best[which] = np.where(adverse[which], best[which], np.maximum(best[which], worth(corner, which)))
@@ -52,6 +54,11 @@ def best_of_cells(curves: Curves, gain: FloatArray, rate: FloatArray, low: Float
             best[smooth], _tangent(curves.take(smooth), gain[smooth], rate[smooth], low[smooth], high[smooth])
         )
     return np.asarray(np.nextafter(best, np.inf))
+
+
+def _accuracy(curves: Curves) -> FloatArray:
+    """Relative error of each curve's value: a power loses digits in proportion to its exponent, shape (m,)."""
+    return np.asarray(ACCURACY * np.maximum(1.0, np.abs(curves.p) / 20.0))
 
 
 def _corners(curves: Curves, low: FloatArray, high: FloatArray) -> list[tuple[FloatArray, IntArray]]:
@@ -74,17 +81,18 @@ def _tangent(curves: Curves, gain: FloatArray, rate: FloatArray, low: FloatArray
 
     A concave curve lies below its tangent at any point; the point only has to be near the best one for the bound to be sharp.
     """
-    price = -rate / gain
+    price, accuracy = -rate / gain, _accuracy(curves)
     start = np.clip(curves.inflection(), low, high)
-    wanted = _concave_demand(curves, price)
+    # At a price a hair lower, so that the tangent's slope, rounded up, is still no more than the price.
+    wanted = _concave_demand(curves, price * (1.0 - 4.0 * SLOPE_ACCURACY))
     touch = np.clip(wanted, start, high)
     effect, slope = curves.value(touch), curves.derivative(touch)
-    base = gain * effect * (1.0 + ACCURACY) + rate * touch
+    base = gain * effect * (1.0 + accuracy) + rate * touch
     with np.errstate(invalid="ignore", over="ignore"):
         left = base - (gain * slope * (1.0 - SLOPE_ACCURACY) + rate) * (touch - start)
         right = base + (gain * slope * (1.0 + SLOPE_ACCURACY) + rate) * (high - touch)
     left, right = np.where(touch > start, left, base), np.where(high > touch, right, base)
-    foot = gain * curves.value(start) * (1.0 + ACCURACY) + rate * start
+    foot = gain * curves.value(start) * (1.0 + accuracy) + rate * start
     size = np.abs(gain * effect) + np.abs(rate) * high
     return np.asarray(np.maximum.reduce([base, left, right, foot]) + 16.0 * UNIT * size)
 

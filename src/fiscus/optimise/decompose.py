@@ -10,6 +10,7 @@ close the gap.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -109,19 +110,31 @@ def decompose(
     mu, step = np.zeros(len(side.lower)), work.first_step()
     if not work.straight:
         mu = work.descend(gap, deadline)
+        if found.answer is None or work.hopeless:
+            return None
+        if relative_gap(found.value, found.bound, stake) <= gap:
+            return found
         work.surround(mu, step, gap, stake)
-        step = 0.01 * step
+        wide, step = 1e3 * step, 0.01 * step
     while found.rounds < MOST_ROUNDS and time.monotonic() < deadline:
         improved = work.price(mu)
-        if improved is None:
+        if improved is None or work.hopeless:
             return None
         if relative_gap(found.value, found.bound, stake) <= gap:
             break
         step = step * (2.0 if improved else 0.5) if found.rounds > 1 else step
         mu = work.restricted(step) if work.straight else work.master(step)
+        if not work.straight and not improved and not relative_gap(found.value, found.bound, stake) <= gap:
+            other = work.master(wide)
+            if not relative_gap(found.value, found.bound, stake) <= gap:
+                work.price(other)
         if relative_gap(found.value, found.bound, stake) <= gap:
             break
     return found
+
+
+class _Done(Exception):
+    """Ends a descent from inside."""
 
 
 class _Work:
@@ -137,6 +150,18 @@ class _Work:
         self.guess: FloatArray | None = None
         self.last_bound = np.inf
         self.dear = _charges(program)
+        self.least = self._least()
+
+    def _least(self) -> float:
+        """No split is worth less: concave leaves are worth least at an end."""
+        leaves, dear = self.program.leaves, self.dear
+        ends = [leaves.value(amount) - dear * amount for amount in (leaves.lower, leaves.upper)]
+        return float(np.minimum(*ends).sum())
+
+    @property
+    def hopeless(self) -> bool:
+        """The bound is below what any split is worth: no split obeys the side rows."""
+        return self.found.bound < self.least - 1e-6 * max(1.0, abs(self.least))
 
     def first_step(self) -> FloatArray:
         """How far prices may move at first: the price of money over the rows' largest coefficients."""
@@ -197,7 +222,8 @@ class _Work:
 
         def bound(point: FloatArray) -> tuple[float, FloatArray]:
             mu = point * scale
-            self.price(mu)
+            if self.price(mu) is None or self.hopeless:
+                raise _Done
             edge = np.where(
                 mu > 0,
                 side.upper,
@@ -212,12 +238,14 @@ class _Work:
         size = max(1.0, abs(self.found.bound))
         options: dict[str, Any] = {
             "maxiter": MOST_ROUNDS // 2,
+            "maxfun": MOST_ROUNDS,
             "ftol": 1e-3 * gap * min(1.0, size),
             "gtol": 0.0,
             "maxcor": 30,
         }
         start, box = np.zeros(len(low)), Bounds(low, high)
-        minimize(bound, start, jac=True, method="L-BFGS-B", bounds=box, callback=enough, options=options)  # type: ignore[call-overload]
+        with suppress(_Done):
+            minimize(bound, start, jac=True, method="L-BFGS-B", bounds=box, callback=enough, options=options)  # type: ignore[call-overload]
         return self.found.mu
 
     def surround(self, mu: FloatArray, step: FloatArray, gap: float, stake: float) -> None:
@@ -238,7 +266,10 @@ class _Work:
         count, rows = len(self.values), len(self.side.lower)
         best, use = self.found.mu, np.array(self.uses).T
         # In units of each row's own size, so that shares and uses are about 1 and HiGHS's tolerances mean something.
-        size = np.maximum(1e-12, np.abs(use).max(axis=1))
+        size = np.abs(use).max(axis=1)
+        limits = np.abs(np.stack([self.side.lower, self.side.upper]))
+        size = np.maximum(size, np.where(np.isfinite(limits), limits, 0.0).max(axis=0))
+        size = np.where(size > 0, size, 1.0)
         dear, cheap = _edges(self.side, best, step)
         inset = np.where(self.side.lower == self.side.upper, 0.0, INSET)
         shares = np.block([np.ones((1, count)), np.zeros((1, 2 * rows))])
@@ -252,6 +283,7 @@ class _Work:
             matrix=sp.csr_array(np.vstack([shares, uses])),
             row_lower=np.concatenate([[1.0], self.side.lower / size + inset]),
             row_upper=np.concatenate([[1.0], self.side.upper / size - inset]),
+            typical=1.0,
         )
         outcome = highs.run(arrays)
         if outcome.solution is None or outcome.row_dual is None:
@@ -311,14 +343,18 @@ class _Restricted:
     @classmethod
     def make(cls, program: Program, side: Side, answer: Answer, mu: FloatArray, step: FloatArray) -> _Restricted:
         leaves = program.leaves
-        owner = np.repeat(np.arange(len(leaves)), np.diff(leaves.first))
-        begin, end = leaves._starts - leaves.shift[owner], leaves.end - leaves.shift[owner]
+        every = np.arange(len(leaves))
+        owner = np.concatenate([np.repeat(every, np.diff(leaves.first)), every])
+        last = leaves.end[leaves.first[1:] - 1]
+        slope = np.concatenate([leaves.slope, np.zeros(len(leaves))])
+        begin = np.concatenate([leaves._starts, last]) - leaves.shift[owner]
+        end = np.concatenate([leaves.end, np.full(len(leaves), np.inf)]) - leaves.shift[owner]
         low, high = (
             np.clip(begin, leaves.lower[owner], leaves.upper[owner]),
             np.clip(end, leaves.lower[owner], leaves.upper[owner]),
         )
         charge = np.asarray(side.matrix.T @ mu)
-        reduced = leaves.slope - (answer.price[program.owner] + charge)[owner]
+        reduced = slope - (answer.price[program.owner] + charge)[owner]
         chosen: BoolArray = high > low
         if int(chosen.sum()) > FREE_SEGMENTS:
             edge = np.partition(np.abs(reduced[chosen]), FREE_SEGMENTS)[FREE_SEGMENTS]
@@ -327,7 +363,7 @@ class _Restricted:
         base = leaves.lower + np.bincount(owner[full], (high - low)[full], minlength=len(leaves))
         open_ = np.flatnonzero(chosen)
         return cls(
-            _restricted_arrays(program, side, base, owner[open_], (high - low)[open_], leaves.slope[open_], mu, step),
+            _restricted_arrays(program, side, base, owner[open_], (high - low)[open_], slope[open_], mu, step),
             owner[open_],
             base,
         )

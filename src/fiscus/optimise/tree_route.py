@@ -56,9 +56,7 @@ def search_tree(problem: Problem, limits: Limits) -> Search | None:
         search.best, search.value = spend, objective(problem, spend)
         search.bound = max(bound, search.value)
     search.binding = binding_rows(problem, program, answer)
-    search.boxes = (
-        _priced_boxes(problem, program, root) if root else Boxes(_named(row_prices(problem, program, answer)))
-    )
+    search.boxes = _priced_boxes(problem, program, root) if root else Boxes(_all_prices(problem, program, answer))
     return search
 
 
@@ -71,7 +69,9 @@ def _exact(program: Program) -> Found | None:
 
 
 def _branched(program: Program, search: Search, limits: Limits) -> Found | None:
-    found = branch_and_bound(program, gap=limits.gap, stake=search.stake, deadline=limits.deadline)
+    # A small program is closed for good: what is left inside the gap asked for, a local search could find.
+    gap = min(limits.gap, CLOSED_GAP) if len(program.leaves) <= SMALL else limits.gap
+    found = branch_and_bound(program, gap=gap, stake=search.stake, deadline=limits.deadline)
     if found is None:
         return None
     search.rounds = found.boxes
@@ -83,7 +83,12 @@ def _priced_boxes(problem: Problem, program: Program, box: Box) -> Boxes:
         return Boxes(None, box.leaf, box.at, tuple(_priced_boxes(problem, program, part) for part in box.parts))
     if box.answer is None:
         return Boxes(None)
-    return Boxes(_named(row_prices(problem, program, box.answer)))
+    return Boxes(_all_prices(problem, program, box.answer))
+
+
+def _all_prices(problem: Problem, program: Program, answer: Answer) -> dict[RowKey, float]:
+    """Every price that proves the answer's bound."""
+    return _named(row_prices(problem, program, answer)) | movement_prices(problem, program, answer)
 
 
 def _named(prices: Sequence[tuple[Origin, FloatArray]]) -> dict[RowKey, float]:
@@ -98,6 +103,9 @@ def _named(prices: Sequence[tuple[Origin, FloatArray]]) -> dict[RowKey, float]:
 
 TOUCHING = 1e-6
 """Relative distance within which a row across the tree counts as binding: mixtures stay a little inside."""
+
+SMALL, CLOSED_GAP = 100, 1e-8
+"""Leaves up to which S-curves are searched to a gap that counts as none."""
 
 FEWEST_CELLS = 20_000
 """Lines times periods from which pricing a few rules outside the tree is faster than one program over everything."""
@@ -142,7 +150,9 @@ def search_decomposed(problem: Problem, parts: Split, side: Side, limits: Limits
         for (rows, row), price in zip(side.rows, found.mu.tolist(), strict=True)
         if price
     }
-    search.boxes = Boxes(_named(prices) | across)
+    charge = np.asarray(side.matrix.T @ found.mu)
+    moved = movement_prices(problem, parts.program, found.answer, charge)
+    search.boxes = Boxes(_named(prices) | across | moved)
     search.notes = (
         f"{len(side.rows)} rules across the tree were priced outside it, in {found.rounds} exact splits of the money.",
     )
@@ -160,6 +170,34 @@ def _binding_side(side: Side, mu: FloatArray, spend: FloatArray) -> list[Binding
         bound = rows.upper[row] if mu[position] > 0 or not np.isfinite(rows.lower[row]) else rows.lower[row]
         found.append(Binding(rows.labels[row][0], rows.labels[row], rows.kind, float(bound), float(mu[position])))
     return found
+
+
+def movement_prices(
+    problem: Problem, program: Program, answer: Answer, charge: FloatArray | None = None
+) -> dict[RowKey, float]:
+    """Prices of the rows that define movement, where change costs money: what the last unit moved saves or costs.
+
+    Args:
+        problem: Of one period.
+        program: Its tree.
+        answer: To the tree.
+        charge: What each unit of a leaf costs besides, as where other rules are priced.
+    """
+    leaves = program.leaves
+    if not leaves.moves:
+        return {}
+    base = np.repeat(program.base[program.levels[0]], problem.shape[1])
+    slope = np.nan_to_num(marginal_value(problem, answer.amount.reshape(problem.shape)).ravel(), posinf=1e300) + base
+    paid = answer.price[program.owner] + (0.0 if charge is None else charge)
+    apart = answer.amount - leaves.prior
+    still = np.abs(apart) <= 1e-9 * np.maximum(1.0, np.abs(leaves.prior))
+    push = np.where(still, np.clip(slope - paid, -leaves.cost, leaves.cost), np.sign(apart) * leaves.cost)
+    prices: dict[RowKey, float] = {}
+    for leaf in np.flatnonzero(leaves.cost > 0).tolist():
+        label = problem.periods[0], problem.lines.id[leaf]
+        prices["moved_up", ("moved_up", *label)] = -0.5 * float(leaves.cost[leaf] + push[leaf])
+        prices["moved_down", ("moved_down", *label)] = -0.5 * float(leaves.cost[leaf] - push[leaf])
+    return prices
 
 
 def row_prices(problem: Problem, program: Program, answer: Answer) -> tuple[tuple[Origin, FloatArray], ...]:

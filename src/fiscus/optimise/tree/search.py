@@ -141,7 +141,10 @@ def _falsi(brackets: Brackets, which: IntArray) -> FloatArray:
     weight = np.where(np.isfinite(weight) & (brackets.stalled[which] < 2), weight, 0.5)
     # Regula falsi loves the ends; a hair inside, so that each step learns something.
     at = start + np.clip(weight, 1e-3, 1.0 - 1e-3) * (stop - start)
-    trial = np.where(positive, np.exp(at), at)
+    with np.errstate(
+        over="ignore"
+    ):  # Where the price may be negative, ``at`` is no logarithm and exp of it is not used.
+        trial = np.where(positive, np.exp(at), at)
     # Where the price may be negative, as under a cost of change, see first on which side of zero it lies.
     trial = np.where((low < -SMALLEST) & (high > 0), np.where(high > SMALLEST, SMALLEST, -SMALLEST), trial)
     return np.clip(trial, np.nextafter(low, np.inf), np.nextafter(high, -np.inf))
