@@ -59,8 +59,14 @@ class Rows(list[dict[str, str]]):
         super().append(made)
 
 
-def tree_problem(lines: int, segments: int = 5, fan_out: int = 10, seed: int = 0) -> fiscus.Problem:
-    """Concave piecewise-linear lines on a tree, half of its units capped, a budget of half the asks."""
+def tree_problem(
+    lines: int, segments: int = 5, fan_out: int = 10, seed: int = 0, *, tight: bool = False
+) -> fiscus.Problem:
+    """Concave piecewise-linear lines on a tree, half of its units capped, a budget of half the asks.
+
+    Tight ones have every unit capped at a few hundred, whatever its size: HiGHS solves them in seconds, so that what is beside the
+    solve shows.
+    """
     rng = np.random.default_rng(seed)
     units = max(1, lines // fan_out)
     names = ["root", *(f"u{i}" for i in range(units))]
@@ -86,6 +92,8 @@ def tree_problem(lines: int, segments: int = 5, fan_out: int = 10, seed: int = 0
         asked[above[unit]] += asked[unit]
     share, limited = rng.uniform(0.4, 0.9, units + 1), rng.random(units + 1) < 0.5
     caps = [round(float(asked[unit] * share[unit]), 2) if limited[unit] and unit else None for unit in range(units + 1)]
+    if tight:
+        caps = [None, *rng.uniform(300, 800, units).round(2).tolist()]
     tree = {"id": names, "parent": parents, "cap": caps}
     return fiscus.Problem.from_frames(units=tree, lines=table, budget=float(np.floor(x[:, -1].sum() / 2)))
 
