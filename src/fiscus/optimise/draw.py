@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 from matplotlib.figure import Figure
 
 from fiscus.core.money import compact, short
@@ -14,6 +16,15 @@ LABELS = {"ask": "Request", "prior": "Last year", "amount": "Recommended"}
 MOST_UNITS = 15
 
 
+class Drawing(Figure):
+    """A figure that a notebook shows by itself: plain ones wait for somebody to import pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        picture = io.BytesIO()
+        self.savefig(picture, format="png", dpi=100)
+        return picture.getvalue()
+
+
 def overview(result: Result) -> Figure:
     """Request, last year and recommended amount of the units below the root, as horizontal bars.
 
@@ -21,7 +32,7 @@ def overview(result: Result) -> Figure:
         NoAllocation: Where there is no allocation.
     """
     table = unit_table(result).head(MOST_UNITS).iloc[::-1]
-    figure = Figure(figsize=(9, 0.9 + 0.55 * len(table)), layout="constrained")
+    figure = Drawing(figsize=(9, 0.9 + 0.55 * len(table)), layout="constrained")
     axes = figure.subplots()
     height = 0.27
     for offset, column in zip((height, 0.0, -height), COLOURS, strict=True):
@@ -42,7 +53,7 @@ def curve(frontier: Frontier) -> Figure:
     """Value against budget, risk or alignment, with the knee and the current plan marked."""
     problem, solved = frontier.problem, [point for point in frontier.points if point.spend is not None]
     across, up = [frontier.place(point)[0] for point in solved], [point.value for point in solved]
-    figure = Figure(figsize=(7.5, 4.5), layout="constrained")
+    figure = Drawing(figsize=(7.5, 4.5), layout="constrained")
     axes = figure.subplots()
     axes.plot(across, up, color=COLOURS["amount"], linewidth=2, marker="o", markersize=3 if len(solved) > 15 else 4.5)
     marks = (("Knee", frontier.knee, "D", "#c4641a"), ("Current plan", frontier.current, "o", "#111827"))
