@@ -157,8 +157,8 @@ def _rules(problem: Problem, minor: IntArray) -> Check:
 def _value(document: Mapping[str, Any], value: float) -> Check:
     recorded = document.get("exact_value")
     if isinstance(recorded, int | float) and abs(recorded - value) <= SAME * max(1.0, abs(value)):
-        return Check("value", "proved", f"The amounts are worth {value:,.6f} on the true curves, as recorded.")
-    return Check("value", "failed", f"The amounts are worth {value:,.6f}, but result.json says {recorded}.")
+        return Check("value", "proved", f"The amounts are worth {value:,.2f} on the true curves, as recorded.")
+    return Check("value", "failed", f"The amounts are worth {value:,.2f}, but result.json says {recorded}.")
 
 
 def _bound(saved: SavedRun, problem: Problem, value: float) -> tuple[float, list[Check]]:
@@ -174,12 +174,14 @@ def _proved(bound: float, recorded: object, value: float) -> Check:
     if math.isinf(bound) and recorded is None:
         return Check("bound", "reported", "The saved prices prove no bound; the solver's word is all there is.")
     if not _is_number(recorded) or not abs(float(recorded) - bound) <= slack:
-        return Check("bound", "failed", f"The prices prove {bound:,.6f}, but result.json says {recorded}.")
+        return Check("bound", "failed", f"The prices prove {at_least(bound)}, but result.json says {recorded}.")
     if value > bound + slack:
-        return Check("bound", "failed", f"The amounts are worth more than the proved bound {bound:,.6f}: one is wrong.")
+        return Check(
+            "bound", "failed", f"The amounts are worth more than the proved bound {at_least(bound)}: one is wrong."
+        )
     within = percent(relative_gap(value, bound))
     return Check(
-        "bound", "proved", f"No allowed plan is worth more than {bound:,.6f}; this one is within {within} of that."
+        "bound", "proved", f"No allowed plan is worth more than {at_least(bound)}; this one is within {within} of that."
     )
 
 
@@ -194,16 +196,21 @@ def _reported(saved: SavedRun, proof: Mapping[str, Any], bound: float, value: fl
     slack = PROVED_GAP * max(1.0, abs(value))
     if limit < value - slack:
         return [
-            Check("solver's bound", "failed", f"The amounts are worth more than the solver's bound of {limit:,.6f}.")
+            Check(
+                "solver's bound", "failed", f"The amounts are worth more than the solver's bound of {at_least(limit)}."
+            )
         ]
     own = relative_gap(value, limit)
     if relative_gap(value, bound) <= max(PROVED_GAP, own):
         return []
     by = str(proof.get("reported_by", "the solver"))
-    sentence = (
-        f"{by[:1].upper()}{by[1:]} reports a bound of {limit:,.6f}, within {percent(own)}. That is not checked here."
-    )
+    sentence = f"{by[:1].upper()}{by[1:]} reports a bound of {at_least(limit)}, within {percent(own)}. That is not checked here."
     return [Check("solver's bound", "reported", sentence)]
+
+
+def at_least(bound: float) -> str:
+    """A bound as people read it: two decimals, rounded up so that it stays one."""
+    return f"{math.ceil(bound * 100.0) / 100.0:,.2f}" if math.isfinite(bound) else "no end"
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:
