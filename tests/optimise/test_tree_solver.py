@@ -248,3 +248,9 @@ def test_more_budget_is_never_worth_less_and_never_dearer(seed, factor):
     assert more.value >= less.value - 1e-9 * size
     roots = split(problem).program.levels[0]
     assert (more.price[roots] <= less.price[roots] * (1 + 1e-9) + 1e-12).all()
+
+
+def test_a_budget_that_one_line_could_use_up_keeps_its_own_price():
+    result = fiscus.solve(Problem.from_frames(lines={"id": ["a", "b"], "a": [1.0, 0.5]}, budget=10))
+    assert result.route == "tree"
+    assert [each.price for each in result.binding if each.rule == "budget"] == [pytest.approx(1.0)]

@@ -110,7 +110,10 @@ def split(problem: Problem) -> Split:
     periods, units = problem.shape[0], len(problem.tree)
     order = _Order.of(problem)
     floor, cap = np.zeros(periods * units), np.full(periods * units, np.inf)
-    lower, upper = problem.lines.floor.ravel().copy(), np.minimum(problem.lines.cap, problem.reach).ravel()
+    # Not ``reach``: a line that could take the whole budget would then hide the budget's own price behind its bound.
+    endless = 2.0 * problem.reach + 1.0
+    lower = problem.lines.floor.ravel().copy()
+    upper = np.where(np.isfinite(problem.lines.cap), problem.lines.cap, endless).ravel()
     origins, side = [], []
     for rows in problem.statement.rows:
         if not len(rows):
