@@ -127,7 +127,7 @@ class Warm:
         )
         column, objective = _scales(arrays)
         self._solver = _solver(gap, seed)
-        if not arrays.integer.any() and _dense(arrays):
+        if not arrays.integer.any() and (_dense(arrays) or _signs_only(arrays)):
             self._solver.setOptionValue("presolve", "off")
         model, row = _model(arrays, column, objective)
         self._scaling = _Scaling(column, row, objective)
@@ -309,6 +309,17 @@ def _dense(arrays: Arrays) -> bool:
     """
     lengths = np.diff(arrays.matrix.indptr)
     return bool(len(lengths)) and float(np.median(lengths)) >= LONG_ROW
+
+
+def _signs_only(arrays: Arrays) -> bool:
+    """Whether every coefficient is 1 or -1, as in envelopes of amounts made of segments.
+
+    The dual simplex walks through such rows in about a step a line, and HiGHS's presolve may take a hundred times as long to find
+    the same: 20.4 s against 0.26 on 10,000 lines x 5 segments in a tree with half of its units capped, 1.14 against 0.18 with all of
+    them capped tightly (highspy 1.15.1, one thread). With cash, change and twelve periods 0.19 against 0.10. Rules with coefficients
+    of their own, and effects that carry over, make presolve worth its time or nearly so.
+    """
+    return bool((np.abs(arrays.matrix.data) == 1.0).all())
 
 
 def _scales(arrays: Arrays) -> tuple[FloatArray, float]:

@@ -1,34 +1,32 @@
 """The same rows as a named, open Pyomo model. The only module that imports Pyomo.
 
-A quant adds constraints of her own, solves with any Pyomo solver or with ours, and reads a result back. The model is compiled
-to arrays by Pyomo's own standard-form compiler and handed to HiGHS as such: Pyomo's HiGHS interface spends many times the
-solve in hand-over, and two threads in it deadlock.
+A quant adds constraints of her own, solves with any Pyomo solver or with ours, and reads a result back. For ours the model is
+compiled to arrays, rows that nobody touched at no cost, and handed to HiGHS as such: Pyomo's HiGHS interface spends many times
+the solve in hand-over, and two threads in it deadlock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import pyomo.environ as pyo
 import scipy.sparse as sp
-from pyomo.common.modeling import unique_component_name
+from pyomo.common.gc_manager import PauseGC
+from pyomo.core.base.constraint import ConstraintData
+from pyomo.core.base.indexed_component import normalize_index
 from pyomo.core.expr.numeric_expr import LinearExpression
 from pyomo.repn import generate_standard_repn
-from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 
-from fiscus.core.arrays import FloatArray, IntArray
+from fiscus.core.arrays import BoolArray, FloatArray, IntArray
 from fiscus.core.curves import SymbolicMath
 from fiscus.core.facts import Facts
 from fiscus.core.problem import Problem
 from fiscus.errors import InvalidInput
 from fiscus.optimise.form import form
 from fiscus.optimise.layout import Arrays, Block, Form
-
-QUADRATIC = 2
-"""Degree of a polynomial with squares."""
 
 _MATH = SymbolicMath(pyo.exp, pyo.log)
 
@@ -48,9 +46,53 @@ def to_pyomo(problem: Problem, *, curves: Literal["piecewise", "exact"] = "piece
         InvalidRule: For a rule that cannot be stated.
         RouteUnavailable: For scenarios whose curves themselves differ.
     """
-    model = _build(form(problem, curves=curves))[0]
+    stated = form(problem, curves=curves)
+    with PauseGC():
+        model = _build(stated)[0]
     model.curves = curves
     return model
+
+
+class _Stated:
+    """What the rows of one form share: its arrays, and its columns as Pyomo knows them."""
+
+    def __init__(self, model: Form, handles: Sequence[Any]) -> None:
+        self.matrix, self.lower, self.upper = model.matrix, model.row_lower, model.row_upper
+        self.handles = handles
+
+    def relation(self, row: int) -> Any:
+        """The row as a Pyomo relation."""
+        place = slice(self.matrix.indptr[row], self.matrix.indptr[row + 1])
+        columns, coefficients = self.matrix.indices[place].tolist(), self.matrix.data[place].tolist()
+        terms = [(each, self.handles[column]) for column, each in zip(columns, coefficients, strict=True)]
+        return _relation(_linear(terms), float(self.lower[row]), float(self.upper[row]))
+
+
+class _RowData(ConstraintData):  # type: ignore[misc]
+    """A constraint that writes its expression when somebody asks for it, as MatrixConstraint of Pyomo does.
+
+    Most rows of a large model are only ever compiled, and the form has them as arrays already.
+    """
+
+    __slots__ = ("_row", "_stated", "_written")
+    _row: int
+    _stated: _Stated | None
+    _written: Any
+
+    def __init__(self, component: Any, stated: _Stated, row: int) -> None:
+        super().__init__(component=component)
+        self._stated, self._row = stated, row
+
+    @property
+    def _expr(self) -> Any:
+        if self._written is None and self._stated is not None:
+            self._written = self._stated.relation(self._row)
+        return self._written
+
+    @_expr.setter
+    def _expr(self, value: Any) -> None:
+        """A new expression, by ``set_value`` or in a clone: the row is no longer the form's."""
+        self._written, self._stated = value, None
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,61 +100,32 @@ class Compiled:
     """A form's arrays after the way through the open model.
 
     Attributes:
-        arrays: As compiled.
-        column: Position in them of each column of the form, shape (columns,).
+        arrays: As compiled, columns as in the form.
         row: Row of the form that each of their rows states, shape (rows,).
     """
 
     arrays: Arrays
-    column: IntArray
     row: IntArray
 
 
 def through_pyomo(model: Form) -> Compiled:
-    """Build the open model of a form, compile it, and say where its columns and rows went."""
-    open_model, handles = _build(model)
-    arrays, variables, constraints = _compile(open_model)
-    number: dict[int, int] = {}
-    for rows, start in zip(model.rows, model.offsets[:-1].tolist(), strict=True):
-        component = open_model.component(_constraint_name(open_model, rows.kind))
-        number |= {id(component[label]): start + row for row, label in enumerate(rows.labels) if label in component}
-    position = {id(variable): index for index, variable in enumerate(variables)}
-    missing = [handle for handle in handles if id(handle) not in position]
-    if (
-        missing
-    ):  # A column that no row and no price touches, such as a line worth nothing: it stays where its bounds put it.
-        arrays = _with_free(arrays, missing)
-        position |= {id(handle): len(variables) + index for index, handle in enumerate(missing)}
-    return Compiled(
-        arrays,
-        np.array([position[id(handle)] for handle in handles], dtype=np.int64),
-        np.array([number[id(constraint)] for constraint in constraints], dtype=np.int64),
-    )
-
-
-def _with_free(arrays: Arrays, variables: Sequence[Any]) -> Arrays:
-    extra = len(variables)
-    lower = np.array([variable.lb if variable.lb is not None else -np.inf for variable in variables])
-    upper = np.array([variable.ub if variable.ub is not None else np.inf for variable in variables])
-    return Arrays(
-        cost=np.concatenate([arrays.cost, np.zeros(extra)]),
-        lower=np.concatenate([arrays.lower, lower]),
-        upper=np.concatenate([arrays.upper, upper]),
-        integer=np.concatenate([arrays.integer, np.zeros(extra, dtype=bool)]),
-        matrix=sp.csr_array(sp.hstack([arrays.matrix, sp.csr_array((arrays.matrix.shape[0], extra))])),
-        row_lower=arrays.row_lower,
-        row_upper=arrays.row_upper,
-        curvature=None if arrays.curvature is None else np.concatenate([arrays.curvature, np.zeros(extra)]),
-    )
+    """Build the open model of a form, compile it, and say where its rows went."""
+    with PauseGC():
+        open_model, _ = _build(model)
+        arrays, _, constraints = _compile(open_model)
+    return Compiled(arrays, np.array([constraint._row for constraint in constraints], dtype=np.int64))
 
 
 def compile_model(model: pyo.ConcreteModel) -> tuple[Arrays, list[Any]]:
     """Arrays of a linear Pyomo model, and its variables in column order; its objective may also have squares of variables.
 
+    Rows that nobody changed since ``to_pyomo`` are taken over from the form; all others are read by Pyomo's ``generate_standard_repn``.
+
     Raises:
         InvalidInput: For a model that is not linear, or has other than one active objective.
     """
-    return _compile(model)[:2]
+    with PauseGC():
+        return _compile(model)[:2]
 
 
 def objective_value(model: pyo.ConcreteModel) -> float:
@@ -121,93 +134,154 @@ def objective_value(model: pyo.ConcreteModel) -> float:
     return float(pyo.value(objective)) * (1.0 if objective.sense == pyo.maximize else -1.0)
 
 
+class _Columns:
+    """Variables in the order in which a model shows them."""
+
+    def __init__(self) -> None:
+        self.variables: list[Any] = []
+        self._position: dict[int, int] = {}
+
+    def place(self, variables: Iterable[Any]) -> list[int]:
+        """Positions of some variables, new ones at the end."""
+        position, known = self._position, self.variables
+        places = []
+        for variable in variables:
+            place = position.setdefault(id(variable), len(known))
+            if place == len(known):
+                known.append(variable)
+            places.append(place)
+        return places
+
+
 def _compile(model: pyo.ConcreteModel) -> tuple[Arrays, list[Any], list[Any]]:
     objectives = list(model.component_data_objects(pyo.Objective, active=True))
     if len(objectives) != 1:
         raise InvalidInput(f"the model needs exactly one active objective, it has {len(objectives)}")
-    (objective,) = objectives
-    bent, straight = _squares(objective)
-    if bent:
-        # The standard form is linear: it is written without the squares, which are put back below.
-        objective.deactivate()
-        stand_in = pyo.Objective(expr=straight, sense=objective.sense)
-        model.add_component(unique_component_name(model, "straight"), stand_in)
-    try:
-        standard = LinearStandardFormCompiler().write(model, mixed_form=True)
-    except Exception as error:  # Pyomo raises several kinds for what is not linear.
-        raise InvalidInput(f"HiGHS takes linear models only; give this one to a nonlinear solver ({error})") from error
-    finally:
-        if bent:
-            model.del_component(stand_in)
-            objective.activate()
-    variables = list(standard.columns)
-    rhs = np.asarray(standard.rhs, dtype=np.float64)
-    sense = np.array([entry.bound_type for entry in standard.rows])
-    integer = np.array([not variable.is_continuous() for variable in variables], dtype=bool)
-    lower = np.array([_bound(variable.lb, -np.inf) for variable in variables])
-    upper = np.array([_bound(variable.ub, np.inf) for variable in variables])
-    # HiGHS mishandles integer columns with fractional bounds.
-    lower, upper = np.where(integer, np.ceil(lower - 1e-9), lower), np.where(integer, np.floor(upper + 1e-9), upper)
-    cost = -np.asarray(standard.c.toarray(), dtype=np.float64).reshape(-1)  # The compiler states a minimisation.
+    constraints = list(model.component_data_objects(pyo.Constraint, active=True, descend_into=True))
+    ours = [each for each in constraints if each.__class__ is _RowData and each._stated is not None]
+    others = [each for each in constraints if each.__class__ is not _RowData or each._stated is None]
+    columns = _Columns()
+    blocks = [_taken_over(group, columns) for group in _by_form(ours)]
+    if others:
+        rows, others = _read(others, columns)
+        blocks.append(rows)
+    costs, bent = _priced(objectives[0], columns)
+    width = len(columns.variables)
+    cost, curvature = np.zeros(width), np.zeros(width)
+    np.add.at(cost, costs[0], costs[1])
+    curvature[list(bent)] = list(bent.values())
+    lower, upper, integer = _column_bounds(columns.variables)
+    matrices = [sp.csr_array((m.data, m.indices, m.indptr), shape=(m.shape[0], width)) for m, _, _ in blocks]
     arrays = Arrays(
         cost=cost,
         lower=lower,
         upper=upper,
         integer=integer,
-        matrix=sp.csr_array(standard.A),
-        row_lower=np.where(sense == 1, -np.inf, rhs),
-        row_upper=np.where(sense == -1, np.inf, rhs),
+        matrix=sp.csr_array(sp.vstack(matrices)) if matrices else sp.csr_array((0, width)),
+        row_lower=np.concatenate([low for _, low, _ in blocks] or [np.zeros(0)]),
+        row_upper=np.concatenate([high for _, _, high in blocks] or [np.zeros(0)]),
+        curvature=curvature if bent else None,
     )
-    if bent:
-        arrays, variables = _with_squares(arrays, variables, bent)
-    return arrays, variables, [entry.constraint for entry in standard.rows]
+    return arrays, columns.variables, [*ours, *others]
 
 
-def _squares(objective: Any) -> tuple[list[tuple[Any, float]], Any]:
-    """Variables whose squares an objective has, with the curvature of each (maximised); and the objective without them.
+_Rows = tuple[sp.csr_array, FloatArray, FloatArray]
+"""Coefficients, lower and upper bounds of some rows; a matrix may still lack columns that come later."""
+
+
+def _by_form(ours: list[Any]) -> list[list[Any]]:
+    """Rows of each form together, as a model may hold several as blocks."""
+    groups: dict[int, list[Any]] = {}
+    for each in ours:
+        groups.setdefault(id(each._stated), []).append(each)
+    ours[:] = [each for group in groups.values() for each in group]
+    return list(groups.values())
+
+
+def _taken_over(constraints: list[Any], columns: _Columns) -> _Rows:
+    """Rows as their form has them; every column of the form is shown, so one that no row touches stays where its bounds put it."""
+    stated = constraints[0]._stated
+    places = np.array(columns.place(stated.handles), dtype=np.int64)
+    rows = np.array([each._row for each in constraints], dtype=np.int64)
+    matrix = stated.matrix if np.array_equal(rows, np.arange(stated.matrix.shape[0])) else stated.matrix[rows]
+    matrix = sp.csr_array(
+        (matrix.data, places[matrix.indices], matrix.indptr), shape=(len(rows), len(columns.variables))
+    )
+    return matrix, stated.lower[rows], stated.upper[rows]
+
+
+def _read(constraints: list[Any], columns: _Columns) -> tuple[_Rows, list[Any]]:
+    """Rows that somebody wrote, without those that hold whatever the plan.
 
     Raises:
-        InvalidInput: For products of different variables, and squares that make the objective convex.
+        InvalidInput: For a constraint that is not linear.
     """
-    if objective.expr.polynomial_degree() != QUADRATIC:
-        return [], objective.expr
+    kept, indices, data, starts, lower, upper = [], [], [], [0], [], []
+    for constraint in constraints:
+        low, body, high = constraint.to_bounded_expression(evaluate_bounds=True)
+        terms = generate_standard_repn(body, quadratic=False)
+        if terms.nonlinear_expr is not None:
+            raise InvalidInput(
+                f"HiGHS takes linear models only, and constraint {constraint.name} is not linear; give this one to a nonlinear solver"
+            )
+        low, high = (
+            (-np.inf if low is None else low - terms.constant),
+            (np.inf if high is None else high - terms.constant),
+        )
+        if not terms.linear_vars and low <= 0 <= high:
+            continue
+        kept.append(constraint)
+        indices += columns.place(terms.linear_vars)
+        data += [float(each) for each in terms.linear_coefs]
+        starts.append(len(data))
+        lower.append(low)
+        upper.append(high)
+    shape = (len(kept), len(columns.variables))
+    matrix = sp.csr_array(
+        (np.array(data, dtype=np.float64), np.array(indices, dtype=np.int64), np.array(starts)), shape=shape
+    )
+    matrix.sum_duplicates()
+    return (matrix, np.array(lower, dtype=np.float64), np.array(upper, dtype=np.float64)), kept
+
+
+def _priced(objective: Any, columns: _Columns) -> tuple[tuple[list[int], list[float]], dict[int, float]]:
+    """Positions and coefficients of an objective's linear part, and the curvature of variables it squares (maximised).
+
+    Raises:
+        InvalidInput: For an objective that is not concave, or multiplies different variables.
+    """
     terms = generate_standard_repn(objective.expr, quadratic=True)
+    if terms.nonlinear_expr is not None:
+        raise InvalidInput(
+            "HiGHS takes linear models only; give this one to a nonlinear solver, for its objective is not linear"
+        )
     sign = 1.0 if objective.sense == pyo.maximize else -1.0
-    bent: dict[int, tuple[Any, float]] = {}
+    bent: dict[int, float] = {}
     for (first, second), coefficient in zip(terms.quadratic_vars, terms.quadratic_coefs, strict=True):
         if first is not second:
             raise InvalidInput(
                 f"the objective multiplies {first.name} by {second.name}; HiGHS is handed squares only: give a variable of its own to "
                 "what is squared, or give the model to another solver"
             )
-        known = bent.get(id(first), (first, 0.0))[1]
-        bent[id(first)] = (first, known - 2.0 * sign * float(coefficient))
-    wrong = [variable.name for variable, curvature in bent.values() if curvature < 0]
+        (place,) = columns.place([first])
+        bent[place] = bent.get(place, 0.0) - 2.0 * sign * float(coefficient)
+    wrong = [columns.variables[place].name for place, curvature in bent.items() if curvature < 0]
     if wrong:
         raise InvalidInput(
             f"a square of {wrong[0]} makes larger amounts better and better; HiGHS solves concave objectives only"
         )
-    straight = LinearExpression(
-        constant=terms.constant, linear_coefs=list(terms.linear_coefs), linear_vars=list(terms.linear_vars)
-    )
-    return list(bent.values()), straight
+    return (columns.place(terms.linear_vars), [sign * float(each) for each in terms.linear_coefs]), bent
 
 
-def _with_squares(arrays: Arrays, variables: list[Any], bent: list[tuple[Any, float]]) -> tuple[Arrays, list[Any]]:
-    """The arrays with the curvature of some variables, which may not be columns yet."""
-    position = {id(variable): index for index, variable in enumerate(variables)}
-    missing = [variable for variable, _ in bent if id(variable) not in position]
-    if missing:
-        arrays, variables = _with_free(arrays, missing), [*variables, *missing]
-        position |= {id(variable): len(position) + index for index, variable in enumerate(missing)}
-    curvature = np.zeros(len(variables))
-    for variable, value in bent:
-        curvature[position[id(variable)]] = value
-    return replace(arrays, curvature=curvature), variables
-
-
-def _bound(value: float | None, default: float) -> float:
-    return default if value is None else float(value)
+def _column_bounds(variables: list[Any]) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """Lower and upper bounds, and which variables are whole numbers; a fixed one lies where it was fixed."""
+    bounds = [(each.value, each.value) if each.fixed else each.bounds for each in variables]
+    lower = np.array([-np.inf if low is None else low for low, _ in bounds], dtype=np.float64)
+    upper = np.array([np.inf if high is None else high for _, high in bounds], dtype=np.float64)
+    integer = np.array([not each.is_continuous() for each in variables], dtype=bool)
+    # HiGHS mishandles integer columns with fractional bounds.
+    lower, upper = np.where(integer, np.ceil(lower - 1e-9), lower), np.where(integer, np.floor(upper + 1e-9), upper)
+    return lower, upper, integer
 
 
 def read_spend(problem: Facts, model: pyo.ConcreteModel) -> FloatArray:
@@ -287,7 +361,7 @@ def _variables(open_model: pyo.ConcreteModel, problem: Facts, block: Block, mode
         for key, low, high in zip(keys, lower.tolist(), upper.tolist(), strict=True)
     }
     domain = pyo.Binary if block.columns.integer else pyo.Reals
-    variable = pyo.Var(keys, domain=domain, bounds=lambda _model, *key: bounds[key[0] if len(key) == 1 else key])
+    variable = pyo.Var(keys, domain=domain, bounds=bounds)
     open_model.add_component(_name(block.columns.name), variable)
     return [variable[key] for key in keys]
 
@@ -306,22 +380,25 @@ def _expressions(open_model: pyo.ConcreteModel, problem: Facts, block: Block) ->
 
 
 def _constraints(open_model: pyo.ConcreteModel, model: Form, handles: list[Any]) -> None:
+    stated = _Stated(model, handles)
     matrix = model.matrix
+    variable = np.array([handle.is_variable_type() for handle in handles], dtype=bool)
+    touched = np.diff(matrix.indptr) > 0
+    # A row with a curve's own expression in it is nobody's arrays.
+    written = np.asarray(matrix.astype(bool) @ ~variable).astype(bool)
     for rows, start in zip(model.rows, model.offsets[:-1].tolist(), strict=True):
         name = _constraint_name(open_model, rows.kind)
         if open_model.component(name) is None:
             open_model.add_component(name, pyo.Constraint(pyo.Any))
         constraint = open_model.component(name)
-        for row, label in enumerate(rows.labels):
-            place = slice(matrix.indptr[start + row], matrix.indptr[start + row + 1])
-            terms = [
-                (coefficient, handles[column])
-                for column, coefficient in zip(matrix.indices[place].tolist(), matrix.data[place].tolist(), strict=True)
-            ]
-            low, high = float(rows.lower[row]), float(rows.upper[row])
-            if terms:
-                constraint.add(label, _relation(_linear(terms), low, high))
-            elif low > 0 or high < 0:
+        for row, label in enumerate(rows.labels, start):
+            if written[row]:
+                constraint.add(label, stated.relation(row))
+            elif touched[row]:
+                data = _RowData(constraint, stated, row)
+                data._index = normalize_index(label)
+                constraint._data[data._index] = data
+            elif model.row_lower[row] > 0 or model.row_upper[row] < 0:
                 constraint.add(label, pyo.Constraint.Infeasible)
 
 

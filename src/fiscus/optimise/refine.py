@@ -154,7 +154,7 @@ def run_pyomo(model: Form, limits: Limits) -> Outcome:
     duals = outcome.row_dual
     if duals is not None:
         duals = np.asarray(np.bincount(compiled.row, duals, minlength=model.matrix.shape[0]), dtype=np.float64)
-    return replace(outcome, solution=outcome.solution[compiled.column], row_dual=duals, column_dual=None)
+    return replace(outcome, row_dual=duals, column_dual=None)
 
 
 def polished(arrays: Arrays, limits: Limits) -> Outcome:
