@@ -66,7 +66,7 @@ def test_lognormal_variance_and_memory():
 def test_regimes_visit_their_long_run_shares_and_move_by_the_chain():
     process = RegimeSwitching(12, 2, CHAIN, np.array([1.0, 0.5]))
     assert process.stationary == pytest.approx([0.75, 0.25])
-    _, regimes = process.sample_with_regimes(np.random.default_rng(5), SIZE)
+    _, regimes = process.path_with_regimes(process.noise(np.random.default_rng(5), SIZE))
     assert (regimes == 1).mean(axis=0) == pytest.approx([0.25] * 12, abs=0.02)
     moves = regimes[:, 1:][regimes[:, :-1] == 0]
     assert moves.mean() == pytest.approx(0.1, abs=0.005)

@@ -202,7 +202,7 @@ def test_steps_sum_to_evaluate(seed: int) -> None:
         state, total = initial_state(problem, (3,)), np.zeros(3)
         for period in range(problem.shape[0]):
             theta = problem.scenarios.theta[scenario, period]
-            state, reward = step(problem, state, spend[:, period], theta)
+            state, reward, _ = step(problem, state, spend[:, period], theta)
             total = total + reward
         scale = np.maximum(1.0, np.abs(spend).sum(axis=(1, 2)))
         assert (np.abs(total - value[:, scenario]) <= 1e-12 * np.maximum(scale, np.abs(value[:, scenario]))).all()

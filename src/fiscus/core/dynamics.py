@@ -7,10 +7,12 @@ so that undiscounted sums of its rewards equal ``evaluate`` (§5).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from fiscus.core.arrays import FloatArray
+from fiscus.core.arrays import FloatArray, IntArray
+from fiscus.core.curves import Curves
 from fiscus.core.facts import Facts
 
 
@@ -139,18 +141,32 @@ class State:
     """Where a plan stands at the start of a period; arrays carry the batch axes in front.
 
     Attributes:
-        period: Position of the period about to be decided, 0..T.
+        period: Position of the period about to be decided, 0..T, shape (...).
         spend: Amounts of the period before, shape (..., n).
         stock: Effective stock before this period's spend, shape (..., n).
         unspent: Appropriation left over from the period before, shape (...).
         account: Cash proper, shape (...).
     """
 
-    period: int
+    period: IntArray
     spend: FloatArray
     stock: FloatArray
     unspent: FloatArray
     account: FloatArray
+
+
+class Transition(NamedTuple):
+    """What one period brought.
+
+    Attributes:
+        state: At the start of the next period.
+        reward: Discounted value of the period, shape (...); summed over periods it is ``evaluate``.
+        benefit: Of each line, unweighted and undiscounted, shape (..., n).
+    """
+
+    state: State
+    reward: FloatArray
+    benefit: FloatArray
 
 
 def initial_state(facts: Facts, batch: tuple[int, ...] = ()) -> State:
@@ -158,7 +174,7 @@ def initial_state(facts: Facts, batch: tuple[int, ...] = ()) -> State:
     lines = (*batch, facts.shape[1])
     opening = facts.account.opening if facts.account else 0.0
     return State(
-        period=0,
+        period=np.zeros(batch, dtype=np.int64),
         spend=np.broadcast_to(facts.lines.prior, lines).copy(),
         stock=np.broadcast_to(facts.lines.initial_stock, lines).copy(),
         unspent=np.zeros(batch),
@@ -166,36 +182,39 @@ def initial_state(facts: Facts, batch: tuple[int, ...] = ()) -> State:
     )
 
 
-def step(facts: Facts, state: State, spend: FloatArray, theta: FloatArray) -> tuple[State, FloatArray]:
+def step(facts: Facts, state: State, spend: FloatArray, theta: FloatArray, curves: Curves | None = None) -> Transition:
     """Commit one period's amounts.
+
+    Every sum runs over the last axis alone, so that a plan's numbers are the same bits in a batch of any size.
 
     Args:
         facts: The plan's facts.
         state: At the start of the period; not changed.
         spend: Major units, shape (..., n).
         theta: Multipliers of this period's benefits, shape (..., n).
-
-    Returns:
-        The next state, and the discounted value of the period, shape (...); summed over periods it is ``evaluate``.
+        curves: In place of the plan's own, with parameters of shape (..., n).
     """
     lines, period, account = facts.lines, state.period, facts.account
     stock = lines.retention * state.stock + spend
-    before = spend if facts.ignore_prior and period == 0 else state.spend
-    benefit = (theta * lines.curves.value(stock)) @ lines.weight
-    cost = facts.spend_weight * spend.sum(axis=-1) + np.abs(spend - before) @ lines.change_cost
-    reward = facts.benefit_discount[period] * benefit - facts.spend_discount[period] * cost
-    total = spend.sum(axis=-1)
+    before = state.spend
+    if facts.ignore_prior:
+        before = np.where((np.asarray(period) == 0)[..., None], spend, before)
+    benefit = theta * (curves or lines.curves).value(stock)
+    total = np.add.reduce(spend, axis=-1)
+    cost = facts.spend_weight * total + np.add.reduce(np.abs(spend - before) * lines.change_cost, axis=-1)
+    worth = np.add.reduce(benefit * lines.weight, axis=-1)
+    reward = facts.benefit_discount[period] * worth - facts.spend_discount[period] * cost
     available = facts.budget[period] + (account.carry_over * state.unspent if account and account.carry_over else 0.0)
     drawn = np.minimum(total, available) if account else total
     growth = 1.0 + account.rate if account else 1.0
     after = State(
-        period=period + 1,
+        period=np.asarray(period + 1),
         spend=spend,
         stock=stock,
-        unspent=available - drawn,
-        account=state.account * growth - (total - drawn),
+        unspent=np.asarray(available - drawn),
+        account=np.asarray(state.account * growth - (total - drawn)),
     )
-    return after, np.asarray(reward)
+    return Transition(after, np.asarray(reward), np.asarray(benefit))
 
 
 def marginal_value(facts: Facts, spend: FloatArray) -> FloatArray:

@@ -61,14 +61,37 @@ class Scenarios:
         return np.asarray(np.tensordot(self.probability, self.theta, axes=1))
 
 
-class Process(Protocol):
-    """Something uncertain that can be sampled."""
+Noise = tuple[FloatArray, ...]
+"""Raw random numbers of some draws, arrays with the draws along the first axis."""
 
-    periods: int
-    lines: int
+
+class Process(Protocol):
+    """Something uncertain that can be sampled.
+
+    A draw is made in two steps, so that many episodes, each with a generator of its own, can share the second one: raw numbers from
+    the generator, and the path that follows from them.
+    """
+
+    @property
+    def periods(self) -> int:
+        """T."""
+        ...
+
+    @property
+    def lines(self) -> int:
+        """n."""
+        ...
+
+    def noise(self, rng: np.random.Generator, size: int) -> Noise:
+        """Raw numbers of some draws; the same generator state gives the same bits (§3.8)."""
+        ...
+
+    def path(self, noise: Noise) -> FloatArray:
+        """Multipliers that follow from raw numbers, shape (size, T, n)."""
+        ...
 
     def sample(self, rng: np.random.Generator, size: int) -> FloatArray:
-        """Draw multipliers, shape (size, T, n); the same generator state gives the same bits (§3.8)."""
+        """Draw multipliers, shape (size, T, n)."""
         ...
 
     def mean(self) -> FloatArray:
@@ -85,13 +108,29 @@ def scenarios(process: Process, rng: np.random.Generator, size: int) -> Scenario
     return Scenarios.equally_likely(process.sample(rng, size))
 
 
+class Sampled:
+    """Sampling in the two steps of :class:`Process`."""
+
+    def noise(self, rng: np.random.Generator, size: int) -> Noise:
+        """Raw numbers of some draws."""
+        raise NotImplementedError
+
+    def path(self, noise: Noise) -> FloatArray:
+        """Multipliers that follow from raw numbers, shape (size, T, n)."""
+        raise NotImplementedError
+
+    def sample(self, rng: np.random.Generator, size: int) -> FloatArray:
+        """Draw multipliers, shape (size, T, n)."""
+        return self.path(self.noise(rng, size))
+
+
 def _check(good: bool | np.bool_, sentence: str) -> None:
     if not good:
         raise InvalidProcess(sentence)
 
 
 @dataclass(frozen=True, eq=False)
-class Constant:
+class Constant(Sampled):
     """Multipliers that are known: ``level``, broadcastable to (T, n)."""
 
     periods: int
@@ -102,9 +141,14 @@ class Constant:
         level = np.asarray(self.level, dtype=np.float64)
         _check((np.isfinite(level) & (level >= 0)).all(), "level is a number that is not negative")
 
-    def sample(self, _rng: np.random.Generator, size: int) -> FloatArray:
-        """Draw multipliers, shape (size, T, n)."""
-        return np.array(np.broadcast_to(np.asarray(self.level, dtype=np.float64), (size, self.periods, self.lines)))
+    def noise(self, rng: np.random.Generator, size: int) -> Noise:
+        """None is needed."""
+        return (np.empty((size, 0)),)
+
+    def path(self, noise: Noise) -> FloatArray:
+        """The level, shape (size, T, n)."""
+        shape = (len(noise[0]), self.periods, self.lines)
+        return np.array(np.broadcast_to(np.asarray(self.level, dtype=np.float64), shape))
 
     def mean(self) -> FloatArray:
         """Expected multipliers, shape (T, n)."""
@@ -112,7 +156,7 @@ class Constant:
 
 
 @dataclass(frozen=True, eq=False)
-class ScenarioTable:
+class ScenarioTable(Sampled):
     """Futures someone listed: multipliers of shape (S, T, n) and their probabilities, shape (S,)."""
 
     theta: FloatArray
@@ -131,9 +175,14 @@ class ScenarioTable:
         """n."""
         return int(self.theta.shape[2])
 
-    def sample(self, rng: np.random.Generator, size: int) -> FloatArray:
-        """Draw scenarios by their probabilities, shape (size, T, n)."""
-        return np.asarray(self.theta)[rng.choice(len(self.probability), size=size, p=self.probability)]
+    def noise(self, rng: np.random.Generator, size: int) -> Noise:
+        """One uniform number a draw."""
+        return (rng.random(size),)
+
+    def path(self, noise: Noise) -> FloatArray:
+        """Scenarios by their probabilities, shape (size, T, n)."""
+        ladder = np.cumsum(self.probability)
+        return np.asarray(self.theta)[np.searchsorted(ladder / ladder[-1], noise[0], side="right")]
 
     def mean(self) -> FloatArray:
         """Expected multipliers, shape (T, n)."""
@@ -141,7 +190,7 @@ class ScenarioTable:
 
 
 @dataclass(frozen=True, eq=False)
-class LognormalAR1:
+class LognormalAR1(Sampled):
     """``log theta`` follows a first-order autoregression around the level that makes ``E[theta] = 1`` in the long run.
 
     ``z[t] = persistence * z[t-1] + volatility * e[t]``, ``theta = exp(z - v/2)`` with v the stationary variance
@@ -182,9 +231,14 @@ class LognormalAR1:
         """Long-run variance of ``log theta``, shape (n,)."""
         return np.asarray(self._volatility**2 / (1.0 - self._persistence**2))
 
-    def sample(self, rng: np.random.Generator, size: int) -> FloatArray:
-        """Draw multipliers, shape (size, T, n)."""
-        shocks = rng.standard_normal((size, self.periods + 1, self.lines))
+    def noise(self, rng: np.random.Generator, size: int) -> Noise:
+        """A standard normal number for the start and for each period, a line."""
+        return (rng.standard_normal((size, self.periods + 1, self.lines)),)
+
+    def path(self, noise: Noise) -> FloatArray:
+        """Multipliers of the autoregression, shape (size, T, n)."""
+        (shocks,) = noise
+        size = len(shocks)
         if self.start is None:
             level = np.sqrt(self.stationary_variance) * shocks[:, 0]
         else:
@@ -207,7 +261,7 @@ class LognormalAR1:
 
 
 @dataclass(frozen=True, eq=False)
-class RegimeSwitching:
+class RegimeSwitching(Sampled):
     """A hidden regime, shared by all lines, moves by a Markov chain and sets the level of every multiplier.
 
     Attributes:
@@ -260,10 +314,14 @@ class RegimeSwitching:
         level = np.asarray(self.level, dtype=np.float64)
         return np.broadcast_to(level.reshape(len(level), -1), (len(level), self.lines))
 
-    def sample_with_regimes(self, rng: np.random.Generator, size: int) -> tuple[FloatArray, IntArray]:
-        """Draw multipliers, shape (size, T, n), and the regimes behind them, shape (size, T)."""
-        uniform = rng.random((size, self.periods))
-        noise = rng.standard_normal((size, self.periods, self.lines))
+    def noise(self, rng: np.random.Generator, size: int) -> Noise:
+        """A uniform number a period for the regime, and a standard normal one for each line."""
+        return rng.random((size, self.periods)), rng.standard_normal((size, self.periods, self.lines))
+
+    def path_with_regimes(self, noise: Noise) -> tuple[FloatArray, IntArray]:
+        """Multipliers, shape (size, T, n), and the regimes behind them, shape (size, T)."""
+        uniform, normal = noise
+        size = len(uniform)
         ladder = np.cumsum(np.asarray(self.transition, dtype=np.float64), axis=1)
         regimes = np.empty((size, self.periods), dtype=np.int64)
         steps = np.broadcast_to(np.cumsum(self.initial_distribution), (size, len(ladder)))
@@ -271,11 +329,11 @@ class RegimeSwitching:
             drawn = (uniform[:, period, None] > steps).sum(axis=1)
             regimes[:, period] = np.minimum(drawn, len(ladder) - 1)  # A ladder may end a rounding below 1.
             steps = ladder[regimes[:, period]]
-        return self._level[regimes] * np.exp(self.volatility * noise - self.volatility**2 / 2.0), regimes
+        return self._level[regimes] * np.exp(self.volatility * normal - self.volatility**2 / 2.0), regimes
 
-    def sample(self, rng: np.random.Generator, size: int) -> FloatArray:
-        """Draw multipliers, shape (size, T, n)."""
-        return self.sample_with_regimes(rng, size)[0]
+    def path(self, noise: Noise) -> FloatArray:
+        """Multipliers that follow from raw numbers, shape (size, T, n)."""
+        return self.path_with_regimes(noise)[0]
 
     def mean(self) -> FloatArray:
         """Expected multipliers, shape (T, n)."""
@@ -288,7 +346,7 @@ class RegimeSwitching:
 
 
 @dataclass(frozen=True, eq=False)
-class Jumps:
+class Jumps(Sampled):
     """At most one jump a period and line multiplies the level by a lognormal size.
 
     Attributes:
@@ -312,11 +370,15 @@ class Jumps:
             "log_mean is finite and log_volatility not negative",
         )
 
-    def sample(self, rng: np.random.Generator, size: int) -> FloatArray:
-        """Draw multipliers, shape (size, T, n)."""
+    def noise(self, rng: np.random.Generator, size: int) -> Noise:
+        """A uniform number for whether, and a standard normal one for how far, in each period and line."""
         shape = (size, self.periods, self.lines)
-        happens = rng.random(shape) < self.probability
-        steps = happens * (self.log_mean + self.log_volatility * rng.standard_normal(shape))
+        return rng.random(shape), rng.standard_normal(shape)
+
+    def path(self, noise: Noise) -> FloatArray:
+        """Multipliers after the jumps, shape (size, T, n)."""
+        uniform, normal = noise
+        steps = (uniform < self.probability) * (self.log_mean + self.log_volatility * normal)
         return np.asarray(np.exp(np.cumsum(steps, axis=1) if self.persistent else steps))
 
     def mean(self) -> FloatArray:
@@ -327,7 +389,7 @@ class Jumps:
 
 
 @dataclass(frozen=True, eq=False)
-class ParameterPrior:
+class ParameterPrior(Sampled):
     """Curves that are not known: scale and knee drawn once a scenario, lognormal with the plan's own values as means.
 
     Attributes:
@@ -351,16 +413,24 @@ class ParameterPrior:
 
     def sample_curves(self, rng: np.random.Generator, size: int) -> Curves:
         """Draw curves, parameters of shape (size, 1, n)."""
-        draws = rng.standard_normal((2, size, 1, self.lines))
-        scale = np.exp(self.log_sd_a * draws[0] - self.log_sd_a**2 / 2.0)
-        knee = np.exp(self.log_sd_h * draws[1] - self.log_sd_h**2 / 2.0)
+        return self.curves_of(self.noise(rng, size))
+
+    def curves_of(self, noise: Noise) -> Curves:
+        """Curves that follow from raw numbers, parameters of shape (size, 1, n)."""
+        (draws,) = noise
+        scale = np.exp(self.log_sd_a * draws[:, :1] - self.log_sd_a**2 / 2.0)
+        knee = np.exp(self.log_sd_h * draws[:, 1:] - self.log_sd_h**2 / 2.0)
         a, h = np.broadcast_to(self.curves.a, scale.shape), np.broadcast_to(self.curves.h, knee.shape)
         p = np.broadcast_to(self.curves.p, scale.shape)
         return replace(self.curves, a=frozen(a * scale), h=frozen(h * knee), p=frozen(p))
 
-    def sample(self, rng: np.random.Generator, size: int) -> FloatArray:
+    def noise(self, rng: np.random.Generator, size: int) -> Noise:
+        """Two standard normal numbers a line: of the scale and of the knee."""
+        return (rng.standard_normal((size, 2, self.lines)),)
+
+    def path(self, noise: Noise) -> FloatArray:
         """Multipliers of 1, shape (size, T, n): what is unknown here are the curves."""
-        return np.ones((size, self.periods, self.lines))
+        return np.ones((len(noise[0]), self.periods, self.lines))
 
     def mean(self) -> FloatArray:
         """Expected multipliers, shape (T, n)."""
@@ -368,7 +438,7 @@ class ParameterPrior:
 
 
 @dataclass(frozen=True, eq=False)
-class Product:
+class Product(Sampled):
     """Independent processes multiplied."""
 
     parts: Sequence[Process]
@@ -387,9 +457,22 @@ class Product:
         """n."""
         return self.parts[0].lines
 
-    def sample(self, rng: np.random.Generator, size: int) -> FloatArray:
-        """Draw multipliers, shape (size, T, n)."""
-        return np.asarray(np.prod([part.sample(rng, size) for part in self.parts], axis=0))
+    def noise(self, rng: np.random.Generator, size: int) -> Noise:
+        """The raw numbers of all parts, one part after another."""
+        return tuple(array for part in self.parts for array in part.noise(rng, size))
+
+    def path(self, noise: Noise) -> FloatArray:
+        """Multipliers multiplied, shape (size, T, n)."""
+        return np.asarray(np.prod([part.path(own) for part, own in self.split(noise)], axis=0))
+
+    def split(self, noise: Noise) -> list[tuple[Process, Noise]]:
+        """The parts, each with its own raw numbers."""
+        empty, pairs, first = np.random.default_rng(0), [], 0
+        for part in self.parts:
+            count = len(part.noise(empty, 1))
+            pairs.append((part, noise[first : first + count]))
+            first += count
+        return pairs
 
     def mean(self) -> FloatArray:
         """Expected multipliers, shape (T, n)."""

@@ -33,7 +33,8 @@ class Columns:
         name: ``spend`` or the name of a quantity that follows from it.
         index: Names of the axes, as in ``("period", "line")``.
         shape: Sizes of the axes; the flat order is C order.
-        evaluate: Closed form from the point, giving an array of ``shape``; None for columns that only a solver needs.
+        evaluate: Closed form from the point, giving an array of ``shape``, with the batch axes of the spend in front where it has
+            some; None for columns that only a solver needs.
         lower: Bound, broadcastable to ``shape``.
         upper: Bound, broadcastable to ``shape``.
         integer: Whether the columns take 0 or 1 only.
@@ -69,7 +70,7 @@ class Columns:
 
 
 class Point(Mapping[str, FloatArray]):
-    """Every block of columns at one allocation, computed when asked for."""
+    """Every block of columns at one allocation, or at each of a batch of them, computed when asked for."""
 
     def __init__(self, facts: Facts, spend: FloatArray, blocks: Mapping[str, Columns]) -> None:
         self.facts = facts

@@ -179,7 +179,7 @@ def cvar_terms(
     size, probability = facts.scenarios.size, facts.scenarios.probability
 
     def threshold(point: Point) -> FloatArray:
-        return np.atleast_1d(value_at_risk(-point["value"], probability, level))
+        return np.asarray(value_at_risk(-point["value"], probability, level))[..., None]
 
     def excess(point: Point) -> FloatArray:
         return np.asarray(np.maximum(-point["value"] - point[f"{name}.threshold"], 0.0))
