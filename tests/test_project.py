@@ -255,7 +255,8 @@ def importers() -> dict[str, set[str]]:
     [
         (["pyomo"], "fiscus.optimise.pyomo_model"),
         (["highspy"], "fiscus.optimise.highs"),
-        (["torch", "stable_baselines3", "sb3_contrib"], "fiscus.learn."),
+        (["torch", "sb3_contrib"], "fiscus.learn."),
+        (["stable_baselines3"], "fiscus.env.sb3"),
         (["mlflow"], "fiscus.integrate."),
         (["dask", "distributed"], "fiscus.batch."),
         (["ray"], "fiscus.batch."),

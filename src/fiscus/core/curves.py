@@ -251,6 +251,10 @@ class Curves:
             knots.append(_from_origin(own) if each == "piecewise" and own is not None else None)
         return cls(names, frozen(filled["a"]), frozen(filled["h"]), frozen(filled["p"]), tuple(knots))
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the families by line, which hold functions: a copy finds them anew."""
+        return {name: value for name, value in self.__dict__.items() if name != "_groups"}
+
     def __len__(self) -> int:
         return len(self.family)
 

@@ -84,6 +84,10 @@ class Problem(Facts):
         """
         return state(self, self.rules)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the stated rows, whose phrases are functions: a copy states them anew."""
+        return {name: value for name, value in self.__dict__.items() if name != "statement"}
+
     def but(self, **changes: Any) -> Problem:
         """The same problem with some fields changed."""
         return dataclasses.replace(self, **changes)

@@ -46,6 +46,25 @@ class Safe:
         inside = ((plans >= lines.floor) & (plans <= lines.cap)).all(axis=(1, 2))
         return np.asarray(inside & (self.rows.excess(plans) <= EXACT))
 
+    def tried(self, plans: FloatArray, period: IntArray, wish: FloatArray) -> tuple[BoolArray, FloatArray]:
+        """Whole plans with exactly a wish in one period.
+
+        Args:
+            plans: Allowed ones, major units, shape (B, T, n); not changed.
+            period: Being decided, shape (B,).
+            wish: For that period, major units, shape (B, n).
+
+        Returns:
+            Where some continuation of the wish obeys every rule, shape (B,), and the plans, as given where none does.
+        """
+        best, found = plans.copy(), np.zeros(len(plans), dtype=bool)
+        for aim in self._continued(plans, period, wish):
+            places = np.flatnonzero(~found)
+            good = self.allowed(aim[places])
+            best[places[good]] = aim[places[good]]
+            found[places[good]] = True
+        return found, best
+
     def advanced(self, plans: FloatArray, period: IntArray, wish: FloatArray) -> FloatArray:
         """Whole plans that come as near to a wish for one period as the rules let them.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,7 @@ class Outcome(NamedTuple):
         reward: Discounted value of the period, shape (B,).
         done: Whether the last period is over, shape (B,).
         raw: Actions as given, shape (B, size).
+        applied: Actions that say what was allocated, the same shape.
         wish: What they asked for, major units, shape (B, n).
         spend: What was allocated, major units, shape (B, n).
         benefit: Of each line, unweighted and undiscounted, shape (B, n).
@@ -38,6 +39,7 @@ class Outcome(NamedTuple):
     reward: FloatArray
     done: BoolArray
     raw: FloatArray
+    applied: FloatArray
     wish: FloatArray
     spend: FloatArray
     benefit: FloatArray
@@ -46,6 +48,16 @@ class Outcome(NamedTuple):
     def distance(self) -> FloatArray:
         """Money between what was asked for and what was allocated, major units, shape (B,)."""
         return np.asarray(np.add.reduce(np.abs(self.spend - self.wish), axis=1))
+
+    def told(self) -> dict[str, npt.NDArray[Any]]:
+        """What is said of the step besides observations, rewards and ends, first axis B."""
+        return {
+            "raw_action": self.raw,
+            "applied_action": self.applied,
+            "allocation": self.spend,
+            "distance": self.distance,
+            "benefit": self.benefit,
+        }
 
 
 @dataclass(eq=False)
@@ -159,6 +171,10 @@ class Engine:
 
     def observe(self) -> npt.NDArray[np.float32]:
         """Observations before the next decision, freshly made, shape (B, size of the table)."""
+        return observed(self.table, self.seen())
+
+    def seen(self) -> Seen:
+        """What observations are made from."""
         sight, period = self.game.sight, self.state.period
         measured, known = np.zeros((self.size, 0)), np.zeros(self.size)
         if sight.measured:
@@ -167,7 +183,7 @@ class Engine:
             rows = np.arange(self.size)
             known = (latest >= 0).astype(np.float64)
             measured = self.benefits[rows, at] * self.error[rows, at] * known[:, None]
-        return observed(self.table, Seen(self.moment, measured, known))
+        return Seen(self.moment, measured, known)
 
     def checked(self, actions: npt.ArrayLike) -> FloatArray:
         """Actions as float64 of shape (B, size), clipped to [-1, 1].
@@ -206,10 +222,20 @@ class Engine:
         """
         action = self.checked(actions)
         wish, spend = self.decode(action)
-        return self.commit(np.asarray(actions, dtype=np.float64), wish, spend, going)
+        applied = self.decoder.encode(spend, self.moment)
+        reward, done, benefit = self.commit(spend, going)
+        return Outcome(reward, done, np.asarray(actions, dtype=np.float64), applied, wish, spend, benefit)
 
-    def commit(self, raw: FloatArray, wish: FloatArray, spend: FloatArray, going: IntArray | None = None) -> Outcome:
-        """Let a period pass with amounts that obey the rules, shape (B, n)."""
+    def told(self) -> dict[str, npt.NDArray[Any]]:
+        """What is said at every observation, first axis B."""
+        return {}
+
+    def commit(self, spend: FloatArray, going: IntArray | None = None) -> tuple[FloatArray, BoolArray, FloatArray]:
+        """Let a period pass with amounts that obey the rules, shape (B, n).
+
+        Returns:
+            Reward and end of the episode, shapes (B,), and benefit of each line, shape (B, n); nothing in episodes that do not go on.
+        """
         game, every = self.game, np.arange(self.size)
         rows = every if going is None else going
         period = self.state.period[rows]
@@ -231,7 +257,7 @@ class Engine:
         done = self.state.period >= game.periods
         if going is not None:
             done &= np.isin(every, going)
-        return Outcome(reward, done, raw, wish, spend, benefit)
+        return reward, done, benefit
 
 
 def _part(state: State, which: IntArray) -> State:

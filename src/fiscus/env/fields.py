@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fiscus.core.arrays import FloatArray
+from fiscus.core.arrays import BoolArray, FloatArray
 from fiscus.env.decode import Moment
 from fiscus.env.game import Game
+from fiscus.errors import InvalidInput
 
 LARGEST = 16.0
 """Ends of the box for multipliers and measurements; what lies beyond is shown as this."""
@@ -24,11 +26,17 @@ class Seen:
         moment: Before the decision.
         measured: Latest measured benefit of each line, units of benefit, shape (B, n); zero where none is known yet.
         known: Whether there is one, shape (B,).
+        amount: Amounts if the period closed now, where projects are chosen one by one, major units, shape (B, n).
+        chosen: Lines chosen this period, shape (B, n).
+        open: Lines that may be chosen, shape (B, n).
     """
 
     moment: Moment
     measured: FloatArray
     known: FloatArray
+    amount: FloatArray | None = None
+    chosen: BoolArray | None = None
+    open: BoolArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,77 +60,49 @@ class Field:
     read: Callable[[Seen], FloatArray]
 
 
-def fields(game: Game) -> tuple[Field, ...]:
+def fields(game: Game, *, choosing: bool = False) -> tuple[Field, ...]:
     """The fields of a game's observations, in order.
 
     Money is scaled by the most that can be spent in any period, amounts of lines by the most each can get, so that most numbers
     lie between 0 and 1.
+
+    Args:
+        game: What is played.
+        choosing: Whether projects are chosen one by one.
     """
-    lines, money, reach = game.lines, game.money, game.reach
-    every, one = f"the most that can be spent in a period, {money:,.2f}", "the most the line can get in a period"
+    lines = game.lines
+    every, one = f"the most that can be spent in a period, {game.money:,.2f}", "the most the line can get in a period"
     made = [
         Field("time", 1, 1.0, "all periods", "Part of the periods that is over.", _time),
         Field(
             "available", 1, LARGEST, every, "Most that may be spent now, with later floors and reserves kept.", _most
         ),
-        Field(
-            "last", lines, LARGEST, one, "Amounts of the period before.", lambda seen: seen.moment.state.spend / reach
-        ),
+        Field("last", lines, LARGEST, one, "Amounts of the period before.", _last),
     ]
     if game.problem.account is not None:
         made += [
-            Field(
-                "cash",
-                1,
-                LARGEST,
-                every,
-                "Cash proper before the period.",
-                lambda s: s.moment.state.account[:, None] / money,
-            ),
-            Field(
-                "unspent",
-                1,
-                LARGEST,
-                every,
-                "Appropriation left over.",
-                lambda s: s.moment.state.unspent[:, None] / money,
-            ),
+            Field("cash", 1, LARGEST, every, "Cash proper before the period.", _cash),
+            Field("unspent", 1, LARGEST, every, "Appropriation left over.", _unspent),
         ]
     if game.problem.lines.retention.any():
-        made.append(
-            Field(
-                "stock",
-                lines,
-                LARGEST,
-                one,
-                "Effective stock before the period.",
-                lambda s: s.moment.state.stock / reach,
-            )
-        )
+        made.append(Field("stock", lines, LARGEST, one, "Effective stock before the period.", _stock))
     if game.requests:
-        made.append(
-            Field(
-                "asked",
-                lines,
-                LARGEST,
-                one,
-                "Most that is asked for this period.",
-                lambda s: s.moment.line_high / reach,
-            )
-        )
+        made.append(Field("asked", lines, LARGEST, one, "Most that is asked for this period.", _asked))
     if game.sight.multipliers == "now":
-        made.append(
-            Field("multiplier", lines, LARGEST, "the curve's own benefit", "Multipliers of this period's benefits.",
-                  lambda seen: seen.moment.multipliers)
-        )  # fmt: skip
+        what = "Multipliers of this period's benefits."
+        made.append(Field("multiplier", lines, LARGEST, "the curve's own benefit", what, _multiplier))
     if game.sight.measured:
-        full = game.problem.lines.curves.value(reach)
-        full = np.where(full > 0, full, 1.0)
+        full = "the benefit of the most the line can get"
         made += [
-            Field("measured", lines, LARGEST, "the benefit of the most the line can get", "Latest measured benefits.",
-                  lambda seen: seen.measured / full),
-            Field("known", 1, 1.0, "yes", "Whether anything has been measured yet.", lambda seen: seen.known[:, None]),
-        ]  # fmt: skip
+            Field("measured", lines, LARGEST, full, "Latest measured benefits.", _measured),
+            Field("known", 1, 1.0, "yes", "Whether anything has been measured yet.", _known),
+        ]
+    if choosing:
+        made += [
+            Field("amount", lines, LARGEST, one, "Amounts if the period closed now.", _amount),
+            Field("chosen", lines, 1.0, "yes", "Lines chosen this period.", _chosen),
+            Field("open", lines, 1.0, "yes", "Lines that may be chosen.", _open),
+        ]
     return tuple(made)
 
 
@@ -153,3 +133,53 @@ def _time(seen: Seen) -> FloatArray:
 
 def _most(seen: Seen) -> FloatArray:
     return np.asarray(seen.moment.most[:, None] / seen.moment.game.money)
+
+
+def _last(seen: Seen) -> FloatArray:
+    return np.asarray(seen.moment.state.spend / seen.moment.game.reach)
+
+
+def _cash(seen: Seen) -> FloatArray:
+    return np.asarray(seen.moment.state.account[:, None] / seen.moment.game.money)
+
+
+def _unspent(seen: Seen) -> FloatArray:
+    return np.asarray(seen.moment.state.unspent[:, None] / seen.moment.game.money)
+
+
+def _stock(seen: Seen) -> FloatArray:
+    return np.asarray(seen.moment.state.stock / seen.moment.game.reach)
+
+
+def _asked(seen: Seen) -> FloatArray:
+    return np.asarray(seen.moment.line_high / seen.moment.game.reach)
+
+
+def _multiplier(seen: Seen) -> FloatArray:
+    return seen.moment.multipliers
+
+
+def _measured(seen: Seen) -> FloatArray:
+    return np.asarray(seen.measured / seen.moment.game.full_benefit)
+
+
+def _known(seen: Seen) -> FloatArray:
+    return seen.known[:, None]
+
+
+def _amount(seen: Seen) -> FloatArray:
+    return np.asarray(_there(seen.amount) / seen.moment.game.reach)
+
+
+def _chosen(seen: Seen) -> FloatArray:
+    return _there(seen.chosen).astype(np.float64)
+
+
+def _open(seen: Seen) -> FloatArray:
+    return _there(seen.open).astype(np.float64)
+
+
+def _there(array: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
+    if array is None:
+        raise InvalidInput("this field is for environments in which projects are chosen")
+    return array

@@ -85,6 +85,12 @@ class Game:
         """Size of a period's money, major units: the most that can be spent in any period, or 1."""
         return float(max(self.nest.high[:, self.nest.root].max(), 1e-9)) or 1.0
 
+    @cached_property
+    def full_benefit(self) -> FloatArray:
+        """Benefit of the most each line can get in a period, or 1, shape (n,)."""
+        full = self.problem.lines.curves.value(self.reach)
+        return np.where(full > 0, full, 1.0)
+
     @property
     def requests(self) -> bool:
         """Whether what is asked for differs from episode to episode."""

@@ -18,3 +18,8 @@ def observation_box(table: tuple[Field, ...]) -> spaces.Box[np.float32]:
     """From 0 to each field's end."""
     high = np.concatenate([np.full(field.size, field.high, dtype=np.float32) for field in table])
     return spaces.Box(np.zeros_like(high), high, dtype=np.float32)
+
+
+def choice_space(lines: int) -> spaces.Discrete:
+    """A line to fund, or one more to close the period."""
+    return spaces.Discrete(lines + 1)
