@@ -223,6 +223,9 @@ def nest(problem: Problem) -> tuple[Nest, list[tuple[Rows, IntArray]]]:
             if len(left):
                 others.append((rows, left))
     levels = _levels(problem)
+    nobody_below = np.ones(units, dtype=bool)
+    nobody_below[[parent for level in levels for parent in level.parents.tolist()]] = False
+    cap[:, :units][:, nobody_below] = 0.0  # A unit with nothing below it cannot hold money.
     draft = Nest(units, lines, problem.tree.root, levels, floor, cap, floor, cap)
     low, high = draft.consistent(floor.copy(), cap.copy())
     for period, node in np.argwhere(low > high + FEASIBILITY_TOLERANCE * np.maximum(1.0, np.abs(low)))[:1].tolist():

@@ -22,6 +22,7 @@ import numpy as np
 from fiscus.core.arrays import FloatArray, IntArray
 from fiscus.core.dynamics import State
 from fiscus.core.marginal import priced, slopes
+from fiscus.core.nested import Nest
 from fiscus.env.game import Game
 from fiscus.errors import InvalidInput
 
@@ -35,6 +36,34 @@ STEEPEST = 0.999999
 """Largest size of a tilt before it is taken for infinite preference."""
 
 
+class Splitter(Protocol):
+    """What ``core.compiled.Kernel`` and :class:`Plain` both do."""
+
+    def nearest(self, wish: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+        """``Nest.nearest`` of as much as is wished for in all."""
+        ...
+
+    def shared(self, share: FloatArray, total: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+        """``Nest.shared``."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Plain:
+    """The nest's splits with NumPy."""
+
+    nest: Nest
+
+    def nearest(self, wish: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+        """``Nest.nearest`` of as much as is wished for in all."""
+        total = self.nest.gathered(wish, low, high)[:, self.nest.root]
+        return self.nest.nearest(wish, total, low, high)
+
+    def shared(self, share: FloatArray, total: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+        """``Nest.shared``."""
+        return self.nest.shared(share, total, low, high)
+
+
 @dataclass(frozen=True, eq=False)
 class Moment:
     """What is known to each environment of a batch when it decides.
@@ -45,6 +74,7 @@ class Moment:
         low: Least each node must get now, major units, shape (B, nodes + 1).
         high: Most it may get now, cash included, the same shape.
         multipliers: Of the period's benefits, seen or expected, shape (B, n).
+        splitter: The nest's splits, compiled or not.
     """
 
     game: Game
@@ -52,6 +82,7 @@ class Moment:
     low: FloatArray
     high: FloatArray
     multipliers: FloatArray
+    splitter: Splitter
 
     @property
     def period(self) -> IntArray:
@@ -119,13 +150,6 @@ def decoder(mode: Mode, lines: int, reference: Reference | None = None) -> Decod
     return Softmax(lines + 1) if mode == "softmax" else Spend(lines + 1)
 
 
-def _nearest(wish: FloatArray, moment: Moment) -> FloatArray:
-    """The allowed split nearest to a wish, of as much as is wished for in all."""
-    nest = moment.game.nest
-    total = nest.gathered(wish, moment.low, moment.high)[:, nest.root]
-    return nest.nearest(wish, total, moment.low, moment.high)
-
-
 @dataclass(frozen=True)
 class Project:
     """The amount of each line between its floor and its cap."""
@@ -135,7 +159,7 @@ class Project:
     def decode(self, action: FloatArray, moment: Moment) -> tuple[FloatArray, FloatArray]:
         low = moment.line_low
         wish = low + 0.5 * (action + 1.0) * (moment.line_high - low)
-        return wish, _nearest(wish, moment)
+        return wish, moment.splitter.nearest(wish, moment.low, moment.high)
 
     def encode(self, spend: FloatArray, moment: Moment) -> FloatArray:
         low = moment.line_low
@@ -153,7 +177,7 @@ class Residual:
 
     def decode(self, action: FloatArray, moment: Moment) -> tuple[FloatArray, FloatArray]:
         wish = self._plan(moment) + action * (moment.line_high - moment.line_low)
-        return wish, _nearest(wish, moment)
+        return wish, moment.splitter.nearest(wish, moment.low, moment.high)
 
     def encode(self, spend: FloatArray, moment: Moment) -> FloatArray:
         width = moment.line_high - moment.line_low
@@ -181,7 +205,7 @@ class Softmax:
         free = moment.most - moment.least
         total = moment.most - share[:, -1] * free
         wish = moment.line_low + share[:, :-1] * free[:, None]
-        return wish, moment.game.nest.shared(weight[:, :-1], total, moment.low, moment.high)
+        return wish, moment.splitter.shared(weight[:, :-1], total, moment.low, moment.high)
 
     def encode(self, spend: FloatArray, moment: Moment) -> FloatArray:
         extra = np.maximum(spend - moment.line_low, 0.0)

@@ -6,9 +6,10 @@ thousands. Nothing here is mathematics of its own: amounts come from ``decode``,
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +18,16 @@ from fiscus.core.arrays import BoolArray, FloatArray, IntArray
 from fiscus.core.curves import Curves
 from fiscus.core.dynamics import State, initial_state, step
 from fiscus.core.futures import Futures, futures
-from fiscus.env.decode import Decoder, Moment
+from fiscus.env.decode import Decoder, Moment, Plain, Splitter
 from fiscus.env.fields import Field, Seen, observed
 from fiscus.env.game import Game
 from fiscus.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from fiscus.core.compiled import Kernel
+
+COMPILED_FROM = 16
+"""Episodes in a batch from which numba is loaded unasked: its second of loading is soon repaid."""
 
 
 class Outcome(NamedTuple):
@@ -69,14 +76,22 @@ class Engine:
         decoder: How actions are read.
         table: Fields of the observations.
         size: B.
+        compiled: Whether to split and step with numba; for batches of at least ``COMPILED_FROM`` where it is installed, when not given.
     """
 
     game: Game
     decoder: Decoder
     table: tuple[Field, ...]
     size: int
+    compiled: bool | None = None
 
     def __post_init__(self) -> None:
+        self.kernel = (
+            None if self.compiled is False else _kernel(self.game, self.size, 1 if self.compiled else COMPILED_FROM)
+        )
+        if self.compiled and self.kernel is None:
+            raise InvalidInput("compiled=True needs numba; install fiscus[fast]")
+        self.splitter: Splitter = self.kernel or Plain(self.game.nest)
         periods, lines = self.game.problem.shape
         self.state: State = initial_state(self.game.problem, (self.size,))
         self.theta = np.ones((self.size, periods, lines))
@@ -167,7 +182,7 @@ class Engine:
             multipliers = self.theta[np.arange(self.size), period]
         else:
             multipliers = game.expected[period]
-        return Moment(game, replace(state, period=period), low, high, multipliers)
+        return Moment(game, replace(state, period=period), low, high, multipliers, self.splitter)
 
     def observe(self) -> npt.NDArray[np.float32]:
         """Observations before the next decision, freshly made, shape (B, size of the table)."""
@@ -243,7 +258,11 @@ class Engine:
         curves = self.curves
         if curves is not None and going is not None:
             curves = replace(curves, a=curves.a[going], h=curves.h[going], p=curves.p[going])
-        after, reward, benefit = step(game.problem, state, spend[rows], self.theta[rows, period], curves)
+        now, theta = (spend, self.theta[rows, period]) if going is None else (spend[rows], self.theta[rows, period])
+        if self.kernel is None:
+            after, reward, benefit = step(game.problem, state, now, theta, curves)
+        else:
+            after, reward, benefit = self.kernel.step(state, now, theta, curves or game.problem.lines.curves)
         self._put(rows, after)
         if self._plans is not None:
             self.plans[rows] = self._plans[rows]
@@ -258,6 +277,15 @@ class Engine:
         if going is not None:
             done &= np.isin(every, going)
         return reward, done, benefit
+
+
+def _kernel(game: Game, size: int, least: int) -> Kernel | None:
+    """The compiled functions, where numba is installed and the batch is large enough to repay loading them."""
+    if size < least or importlib.util.find_spec("numba") is None:
+        return None
+    from fiscus.core.compiled import Kernel
+
+    return Kernel.of(game.problem, game.nest)
 
 
 def _part(state: State, which: IntArray) -> State:

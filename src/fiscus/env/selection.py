@@ -25,9 +25,9 @@ DUST = 1e-9
 """Parts of a line's full amount by which it may miss it and still count as funded in full."""
 
 
-def selection_engine(game: Game, size: int) -> SelectionEngine:
+def selection_engine(game: Game, size: int, *, compiled: bool | None = None) -> SelectionEngine:
     """A batch of episodes of a game in which lines are chosen."""
-    return SelectionEngine(game, Project(game.lines), fields(game, choosing=True), size)
+    return SelectionEngine(game, Project(game.lines), fields(game, choosing=True), size, compiled)
 
 
 @dataclass(eq=False)
@@ -134,7 +134,7 @@ class SelectionEngine(Engine):
         full = high[:, nest.line_nodes]
         wish = np.where(chosen, full, low[:, nest.line_nodes])
         if safe is None:
-            spend = nest.nearest(wish, nest.gathered(wish, low, high)[:, nest.root], low, high)
+            spend = moment.splitter.nearest(wish, low, high)
             return self._funded(spend, full, chosen), spend, None
         period = moment.period[which]
         known = self.ready[which]
@@ -143,7 +143,7 @@ class SelectionEngine(Engine):
         done = np.zeros(len(which), dtype=bool)
         for rest in (wish, known[rows, period], safe.anchor[period]):
             target = np.where(chosen, full, np.clip(rest, low[:, nest.line_nodes], full))
-            target = nest.nearest(target, nest.gathered(target, low, high)[:, nest.root], low, high)
+            target = moment.splitter.nearest(target, low, high)
             found, plans = safe.tried(known, period, target)
             good = ~done & found & self._funded(target, full, chosen)
             best[good] = plans[good]

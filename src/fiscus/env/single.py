@@ -113,6 +113,7 @@ class AllocationEnv(SingleEnv):
         sight: Sight | None = None,
         reference: Reference | None = None,
         plan: FloatArray | None = None,
+        compiled: bool | None = None,
         render_mode: str | None = None,
     ) -> None:
         """Prepare; the arguments but ``mode``, ``reference`` and ``render_mode`` are those of :func:`fiscus.env.game.game`.
@@ -124,13 +125,14 @@ class AllocationEnv(SingleEnv):
             sight: What the agent sees.
             reference: For mode ``residual``: the plan to correct.
             plan: To fall back on, shape (T, n).
+            compiled: Whether to split and step with numba; see :class:`fiscus.env.engine.Engine`.
             render_mode: ``rgb_array``, ``human`` or None.
 
         Raises:
             InvalidInput: For what cannot be played.
         """
         made = game(problem, process, sight, plan)
-        engine = Engine(made, decoder(mode, made.lines, reference), fields(made), 1)
+        engine = Engine(made, decoder(mode, made.lines, reference), fields(made), 1, compiled)
         super().__init__(engine, observation_box(engine.table), action_box(engine.decoder), render_mode)
 
     def encode(self, allocation: FloatArray) -> Observation:
@@ -153,6 +155,7 @@ class SelectionEnv(SingleEnv):
         *,
         sight: Sight | None = None,
         plan: FloatArray | None = None,
+        compiled: bool | None = None,
         render_mode: str | None = None,
     ) -> None:
         """Prepare; arguments as of :class:`AllocationEnv`.
@@ -160,7 +163,7 @@ class SelectionEnv(SingleEnv):
         Raises:
             InvalidInput: For what cannot be played.
         """
-        self.selection: SelectionEngine = selection_engine(game(problem, process, sight, plan), 1)
+        self.selection: SelectionEngine = selection_engine(game(problem, process, sight, plan), 1, compiled=compiled)
         table = self.selection.table
         super().__init__(self.selection, observation_box(table), choice_space(self.selection.game.lines), render_mode)
 

@@ -189,6 +189,7 @@ class AllocationVectorEnv(BatchEnv):
         sight: Sight | None = None,
         reference: Reference | None = None,
         plan: FloatArray | None = None,
+        compiled: bool | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
     ) -> None:
@@ -202,6 +203,7 @@ class AllocationVectorEnv(BatchEnv):
             sight: What the agent sees.
             reference: For mode ``residual``.
             plan: To fall back on, shape (T, n).
+            compiled: Whether to split and step with numba; see :class:`fiscus.env.engine.Engine`.
             autoreset_mode: See :class:`BatchEnv`.
             render_mode: Only None: a batch has no picture.
 
@@ -210,7 +212,7 @@ class AllocationVectorEnv(BatchEnv):
         """
         _check_batch(num_envs, render_mode)
         made = game(problem, process, sight, plan)
-        engine = Engine(made, decoder(mode, made.lines, reference), fields(made), num_envs)
+        engine = Engine(made, decoder(mode, made.lines, reference), fields(made), num_envs, compiled)
         super().__init__(engine, observation_box(engine.table), action_box(engine.decoder), autoreset_mode)
 
 
@@ -225,6 +227,7 @@ class SelectionVectorEnv(BatchEnv):
         num_envs: int = 1,
         sight: Sight | None = None,
         plan: FloatArray | None = None,
+        compiled: bool | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
     ) -> None:
@@ -234,7 +237,7 @@ class SelectionVectorEnv(BatchEnv):
             InvalidInput: For what cannot be played.
         """
         _check_batch(num_envs, render_mode)
-        engine = selection_engine(game(problem, process, sight, plan), num_envs)
+        engine = selection_engine(game(problem, process, sight, plan), num_envs, compiled=compiled)
         super().__init__(engine, observation_box(engine.table), choice_space(engine.game.lines), autoreset_mode)
 
 
