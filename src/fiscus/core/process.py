@@ -310,7 +310,7 @@ class RegimeSwitching(Sampled):
         return self.stationary if self.initial is None else np.asarray(self.initial, dtype=np.float64)
 
     @property
-    def _level(self) -> FloatArray:
+    def levels(self) -> FloatArray:
         level = np.asarray(self.level, dtype=np.float64)
         return np.broadcast_to(level.reshape(len(level), -1), (len(level), self.lines))
 
@@ -329,7 +329,7 @@ class RegimeSwitching(Sampled):
             drawn = (uniform[:, period, None] > steps).sum(axis=1)
             regimes[:, period] = np.minimum(drawn, len(ladder) - 1)  # A ladder may end a rounding below 1.
             steps = ladder[regimes[:, period]]
-        return self._level[regimes] * np.exp(self.volatility * normal - self.volatility**2 / 2.0), regimes
+        return self.levels[regimes] * np.exp(self.volatility * normal - self.volatility**2 / 2.0), regimes
 
     def path(self, noise: Noise) -> FloatArray:
         """Multipliers that follow from raw numbers, shape (size, T, n)."""
@@ -340,7 +340,7 @@ class RegimeSwitching(Sampled):
         chance = self.initial_distribution
         rows = []
         for _ in range(self.periods):
-            rows.append(chance @ self._level)
+            rows.append(chance @ self.levels)
             chance = chance @ np.asarray(self.transition, dtype=np.float64)
         return np.array(rows)
 

@@ -191,14 +191,13 @@ class Engine:
     def seen(self) -> Seen:
         """What observations are made from."""
         sight, period = self.game.sight, self.state.period
-        measured, known = np.zeros((self.size, 0)), np.zeros(self.size)
+        measurements, measured, known = self.benefits, np.zeros((self.size, 0)), np.zeros(self.size)
         if sight.measured:
             latest = period - 1 - sight.delay
-            at = np.maximum(latest, 0)
-            rows = np.arange(self.size)
             known = (latest >= 0).astype(np.float64)
-            measured = self.benefits[rows, at] * self.error[rows, at] * known[:, None]
-        return Seen(self.moment, measured, known)
+            measurements = self.benefits * self.error
+            measured = measurements[np.arange(self.size), np.maximum(latest, 0)] * known[:, None]
+        return Seen(self.moment, period, measurements, self.spends, measured, known)
 
     def checked(self, actions: npt.ArrayLike) -> FloatArray:
         """Actions as float64 of shape (B, size), clipped to [-1, 1].

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fiscus.core.arrays import BoolArray, FloatArray
+from fiscus.core.arrays import BoolArray, FloatArray, IntArray
 from fiscus.env.decode import Moment
 from fiscus.env.game import Game
 from fiscus.errors import InvalidInput
@@ -24,6 +24,9 @@ class Seen:
 
     Attributes:
         moment: Before the decision.
+        period: Position of the period about to be decided, T after the last, shape (B,).
+        measurements: Measured benefits of all periods, of which the delay hides the latest, units of benefit, shape (B, T, n).
+        spends: Amounts so far, zero from the present period on, major units, shape (B, T, n).
         measured: Latest measured benefit of each line, units of benefit, shape (B, n); zero where none is known yet.
         known: Whether there is one, shape (B,).
         amount: Amounts if the period closed now, where projects are chosen one by one, major units, shape (B, n).
@@ -32,6 +35,9 @@ class Seen:
     """
 
     moment: Moment
+    period: IntArray
+    measurements: FloatArray
+    spends: FloatArray
     measured: FloatArray
     known: FloatArray
     amount: FloatArray | None = None
