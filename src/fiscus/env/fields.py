@@ -134,7 +134,7 @@ def documented(table: tuple[Field, ...]) -> str:
 
 
 def _time(seen: Seen) -> FloatArray:
-    return np.asarray(seen.moment.period[:, None] / seen.moment.game.periods)
+    return np.asarray(seen.period[:, None] / seen.moment.game.periods)
 
 
 def _most(seen: Seen) -> FloatArray:

@@ -114,13 +114,22 @@ class SelectionEngine(Engine):
 
     def _look_round(self, which: IntArray) -> None:
         """Which lines may be chosen next."""
-        lines = self.game.lines
-        more = self.chosen[which][:, None, :] | np.eye(lines, dtype=bool)
-        good, _, _ = self._tried(np.repeat(which, lines), more.reshape(-1, lines))
-        full = self.moment.line_high[which]
-        worth = ~self.chosen[which] & (self.now[which] < full * (1.0 - DUST)) & (full > 0)
-        self.mask[which, :-1] = good.reshape(-1, lines) & worth
-        self.mask[which, -1] = True
+        moment, nest, lines = self.moment, self.game.nest, self.game.lines
+        low, high = moment.low[which].copy(), moment.high[which]
+        full = high[:, nest.line_nodes]
+        # What is chosen must get its full amount; does one line more still fit under every unit?
+        low[:, nest.line_nodes] = np.where(self.chosen[which], full, low[:, nest.line_nodes])
+        floor = nest.floor[moment.period[which]]
+        low, _ = nest.consistent(np.maximum(low, floor), high.copy())
+        fits = nest.takes(low, full - low[:, nest.line_nodes], floor, high)
+        fits &= ~self.chosen[which] & (self.now[which] < full * (1.0 - DUST)) & (full > 0)
+        if self.game.safe is not None:
+            place, line = np.nonzero(fits)
+            more = self.chosen[which][place]
+            more[np.arange(len(line)), line] = True
+            fits[place, line] = self._tried(which[place], more)[0]
+        self.mask[which, :-1] = fits
+        self.mask[which, lines] = True
 
     def _tried(self, which: IntArray, chosen: BoolArray) -> tuple[BoolArray, FloatArray, FloatArray | None]:
         """Whether sets of lines can be funded in full, the amounts if they are, and the whole plans behind these.
@@ -142,12 +151,15 @@ class SelectionEngine(Engine):
         best = known.copy()
         done = np.zeros(len(which), dtype=bool)
         for rest in (wish, known[rows, period], safe.anchor[period]):
-            target = np.where(chosen, full, np.clip(rest, low[:, nest.line_nodes], full))
-            target = moment.splitter.nearest(target, low, high)
-            found, plans = safe.tried(known, period, target)
-            good = ~done & found & self._funded(target, full, chosen)
-            best[good] = plans[good]
-            done |= good
+            left = np.flatnonzero(~done)
+            if not len(left):
+                break
+            target = np.where(chosen[left], full[left], np.clip(rest[left], low[left][:, nest.line_nodes], full[left]))
+            target = moment.splitter.nearest(target, low[left], high[left])
+            found, plans = safe.tried(known[left], period[left], target)
+            good = found & self._funded(target, full[left], chosen[left])
+            best[left[good]] = plans[good]
+            done[left[good]] = True
         return done, best[rows, period], best
 
     @staticmethod
