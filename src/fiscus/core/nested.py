@@ -64,6 +64,43 @@ class Nest:
         """Where the lines are among the nodes."""
         return slice(self.units, self.units + self.lines)
 
+    @cached_property
+    def paths(self) -> IntArray:
+        """Units above each line, the nearest first, shape (n, depth); padded with -1."""
+        above = np.full(self.units + self.lines + 1, -1)
+        for level in self.levels:
+            above[np.where(level.real, level.children, self.units + self.lines)] = level.parents[:, None]
+        above[-1] = -1
+        steps = [above[self.line_nodes]]
+        while (steps[-1] >= 0).any():
+            steps.append(np.where(steps[-1] >= 0, above[steps[-1]], -1))
+        return np.stack(steps[:-1] or steps, axis=1)
+
+    def takes(self, least: FloatArray, more: FloatArray, floor: FloatArray, high: FloatArray) -> BoolArray:
+        """For each line, whether it alone can be given more on top of what all lines must get.
+
+        Args:
+            least: Consistent floors of all nodes, major units, shape (B, nodes + 1).
+            more: Added to the line's own, shape (B, n).
+            floor: Floors of units as stated, shape (B, nodes + 1).
+            high: Consistent caps, shape (B, nodes + 1).
+
+        Returns:
+            Shape (B, n).
+        """
+        below = least.copy()
+        for level in self.levels:
+            below[..., level.parents] = np.add.reduce(least[..., level.children], axis=-1)
+        dust = FEASIBILITY_TOLERANCE * 1e-3
+        node = least[:, self.line_nodes] + more
+        good = node <= high[:, self.line_nodes] * (1.0 + dust)
+        for unit in self.paths.T:
+            there = unit >= 0
+            raised = np.maximum(floor[:, unit], below[:, unit] + more)
+            good &= ~there | (raised <= high[:, unit] + dust * np.maximum(1.0, np.abs(high[:, unit])))
+            more = np.where(there, raised - least[:, unit], more)
+        return np.asarray(good)
+
     def consistent(self, floor: FloatArray, cap: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Floors and caps that follow from those of all nodes below.
 
