@@ -16,6 +16,9 @@ from fiscus.core.facts import Account, Facts
 Curve = tuple[FloatArray, FloatArray]
 """Knots ``u`` and values ``a`` of a decreasing function, constant after its last knot: account needed if ``u`` is left over."""
 
+DUST = 1e-10
+"""Cash missing, in parts of what is needed, that counts as float64 dust."""
+
 
 @dataclass(frozen=True, eq=False)
 class SpendLimit:
@@ -50,7 +53,7 @@ class SpendLimit:
         return cls(facts, tuple(reversed(needed)))
 
     def most(self, period: IntArray, unspent: FloatArray, account: FloatArray) -> FloatArray:
-        """Most that may be spent, major units, shape (B,).
+        """Most that may be spent, major units, shape (B,); minus infinity where nothing is little enough.
 
         Args:
             period: About to be decided, shape (B,).
@@ -68,7 +71,9 @@ class SpendLimit:
             left, need = self.needed[now]
             # Cash beyond the need at nothing left over can be spent; short of it, some appropriation has to stay.
             short = np.interp(-held[here], -need, left)
-            limit[here] = available[here] + np.where(held[here] >= need[0], held[here] - need[0], -short)
+            most = available[here] + np.where(held[here] >= need[0], held[here] - need[0], -short)
+            hopeless = need[-1] - held[here] > DUST * max(1.0, need[0])
+            limit[here] = np.where(hopeless, -np.inf, most)
         return limit
 
 

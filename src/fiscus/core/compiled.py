@@ -17,7 +17,7 @@ from fiscus.core.arrays import FloatArray, IntArray
 from fiscus.core.curves import STEP_TOLERANCE, Curves
 from fiscus.core.dynamics import State
 from fiscus.core.facts import Facts
-from fiscus.core.nested import FAINTEST, Nest
+from fiscus.core.nested import Nest
 
 _compiled: Any = numba.njit(cache=True, error_model="numpy")
 
@@ -121,10 +121,6 @@ class Kernel:
         """``Nest.nearest`` for as much as is wished for in all; wishes (B, n), limits (B, nodes + 1)."""
         return np.asarray(_nearest(self.shape, wish, low, high))
 
-    def shared(self, share: FloatArray, total: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
-        """``Nest.shared``; shares (B, n), totals (B,), limits (B, nodes + 1)."""
-        return np.asarray(_shared(self.shape, share, total, low, high))
-
     def step(
         self, state: State, spend: FloatArray, theta: FloatArray, curves: Curves
     ) -> tuple[State, FloatArray, FloatArray]:
@@ -211,60 +207,6 @@ def _nearest(shape: Shape, wish: FloatArray, low: FloatArray, high: FloatArray) 
                     node[child] += min(level, high[b, child] - node[child])
                 else:
                     node[child] -= min(level, node[child] - low[b, child])
-        for i in range(lines):
-            spend[b, i] = node[shape.units + i]
-    return spend
-
-
-@_compiled  # type: ignore[untyped-decorator]
-def _shared(shape: Shape, share: FloatArray, total: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
-    batch, lines = share.shape
-    spend = np.empty((batch, lines))
-    nodes = low.shape[1]
-    node, weight, brim = np.zeros(nodes), np.zeros(nodes), np.empty(nodes)
-    families = len(shape.parent)
-    for b in range(batch):
-        weight[: shape.units] = 0.0
-        for i in range(lines):
-            weight[shape.units + i] = share[b, i]
-        for family in range(families - 1, -1, -1):
-            for place in range(shape.first[family], shape.first[family + 1]):
-                weight[shape.parent[family]] += weight[shape.child[place]]
-        node[:] = low[b]
-        node[shape.root] = total[b]
-        for family in range(families):
-            first, last = shape.first[family], shape.first[family + 1]
-            least, largest = 0.0, 0.0
-            for place in range(first, last):
-                least += low[b, shape.child[place]]
-                largest = max(largest, weight[shape.child[place]])
-            extra = max(node[shape.parent[family]] - least, 0.0)
-            count = last - first
-            for place in range(first, last):
-                child = shape.child[place]
-                heavy = max(weight[child], FAINTEST * largest)
-                weight[child] = heavy if heavy > 0.0 else 1.0
-                brim[place - first] = (high[b, child] - low[b, child]) / weight[child]
-            order = np.argsort(brim[:count], kind="mergesort")
-            rate = 0.0
-            for place in range(count):
-                child = shape.child[first + place]
-                rate += weight[child] if high[b, child] > low[b, child] else 0.0
-            full, level = 0.0, math.inf
-            for rank in range(count):
-                child = shape.child[first + order[rank]]
-                held = high[b, child] - low[b, child]
-                if held <= 0.0:
-                    continue
-                if full + brim[order[rank]] * rate >= extra:
-                    level = (extra - full) / rate if rate > 0.0 else 0.0
-                    break
-                full += held
-                rate -= weight[child]
-            for place in range(first, last):
-                child = shape.child[place]
-                held = high[b, child] - low[b, child]
-                node[child] = low[b, child] + (min(weight[child] * level, held) if held > 0.0 else 0.0)
         for i in range(lines):
             spend[b, i] = node[shape.units + i]
     return spend

@@ -211,8 +211,10 @@ def poured(amount: FloatArray, room: FloatArray, weight: FloatArray | None = Non
         level = (amount[..., None] - np.take_along_axis(full, where, -1)) / rate[where]
         enough = np.take_along_axis(holds, where, -1) >= amount[..., None]
         return np.asarray(np.minimum(np.where(enough, np.maximum(level, 0.0), np.inf), room))
-    weight = np.maximum(weight, FAINTEST * np.max(weight, axis=-1, keepdims=True, initial=0.0))
-    weight = np.where(room > 0, np.where(weight > 0, weight, 1.0), 1.0)
+    # In parts of the largest, so that the tiniest weights and the hugest do not leave float64; where all are nothing, all are equal.
+    heaviest = np.maximum.reduce(weight, axis=-1, keepdims=True, initial=0.0)
+    weight = np.divide(weight, heaviest, out=np.ones(room.shape), where=heaviest > 0)
+    weight = np.where(room > 0, np.maximum(weight, FAINTEST), 1.0)
     brim = room / weight
     order = np.argsort(brim, axis=-1, kind="stable")
     ordered, heights = np.take_along_axis(room, order, -1), np.take_along_axis(brim, order, -1)
@@ -250,7 +252,8 @@ def nest(problem: Problem) -> tuple[Nest, list[tuple[Rows, IntArray]]]:
     periods, lines = problem.shape
     units = len(problem.tree)
     floor, cap = np.zeros((periods, units + lines + 1)), np.full((periods, units + lines + 1), np.inf)
-    floor[:, units:-1], cap[:, units:-1] = problem.lines.floor, problem.lines.cap
+    floor[:, units:-1], cap[:, units:-1] = problem.lines.floor, problem.reach
+    cap[:, problem.tree.root] = problem.money_available
     cap[:, -1] = 0.0
     known = _totals(problem)
     others = []
@@ -294,8 +297,11 @@ def _take(rows: Rows, known: dict[tuple[int, ...], int], floor: FloatArray, cap:
         place = slice(matrix.indptr[row], matrix.indptr[row + 1])
         columns, factors = matrix.indices[place], matrix.data[place]
         columns, factors = columns[factors != 0], factors[factors != 0]
-        period = int(columns[0]) // lines if len(columns) else -1
-        node = known.get(tuple(sorted((columns - period * lines).tolist()))) if len(columns) else None
+        if not len(columns):
+            _check_empty(rows, row)
+            continue
+        period = int(columns[0]) // lines
+        node = known.get(tuple(sorted((columns - period * lines).tolist())))
         if node is None or factors.min() != factors.max():
             left.append(row)
             continue
@@ -304,6 +310,20 @@ def _take(rows: Rows, known: dict[tuple[int, ...], int], floor: FloatArray, cap:
         floor[period, node] = max(floor[period, node], least)
         cap[period, node] = min(cap[period, node], most)
     return np.array(left, dtype=np.int64)
+
+
+def _check_empty(rows: Rows, row: int) -> None:
+    """Refuse a row that no amount is part of, such as the floor of a unit without lines, unless it holds anyway.
+
+    Raises:
+        InvalidInput: With the rule's own sentence.
+    """
+    short, over = float(rows.lower[row]), -float(rows.upper[row])
+    gap = max(short, over)
+    bound = short if short >= over else -over
+    if gap > FEASIBILITY_TOLERANCE * max(1.0, abs(bound)):
+        phrase = rows.describe(row, "below" if short >= over else "above")
+        raise InvalidInput(f"nothing can be allocated: {phrase} by {gap:,.2f} whatever is allocated")
 
 
 def _levels(problem: Problem) -> tuple[Level, ...]:

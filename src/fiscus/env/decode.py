@@ -3,7 +3,7 @@
 | mode | numbers | what they say |
 |---|---|---|
 | ``project`` | n | the amount of each line between its floor and cap; the nearest allowed split is taken |
-| ``softmax`` | n + 1 | shares of the lines, and of what is kept, in the money there is; caps spill over |
+| ``softmax`` | n + 1 | shares of the lines, and of what is kept, in the money there is; what caps refuse is shared |
 | ``spend`` | n + 1 | the total, split where it is worth most at the margin; tilts favour lines against that |
 | ``residual`` | n | a correction to a reference plan's amounts |
 
@@ -43,10 +43,6 @@ class Splitter(Protocol):
         """``Nest.nearest`` of as much as is wished for in all."""
         ...
 
-    def shared(self, share: FloatArray, total: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
-        """``Nest.shared``."""
-        ...
-
 
 @dataclass(frozen=True, eq=False)
 class Plain:
@@ -58,10 +54,6 @@ class Plain:
         """``Nest.nearest`` of as much as is wished for in all."""
         total = self.nest.gathered(wish, low, high)[:, self.nest.root]
         return self.nest.nearest(wish, total, low, high)
-
-    def shared(self, share: FloatArray, total: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
-        """``Nest.shared``."""
-        return self.nest.shared(share, total, low, high)
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,33 +186,37 @@ class Residual:
 
 @dataclass(frozen=True)
 class Softmax:
-    """Shares of the lines, and last of what is kept, in the money above the floors."""
+    """Shares of the lines, and last of what is kept, in the money above the lines' floors; then the nearest allowed split."""
 
     size: int
 
     def decode(self, action: FloatArray, moment: Moment) -> tuple[FloatArray, FloatArray]:
-        logits = SHARPNESS * action
-        weight = np.exp(logits - logits.max(axis=1, keepdims=True))
-        share = weight / np.add.reduce(weight, axis=1)[:, None]
-        free = moment.most - moment.least
-        total = moment.most - share[:, -1] * free
-        wish = moment.line_low + share[:, :-1] * free[:, None]
-        return wish, moment.splitter.shared(weight[:, :-1], total, moment.low, moment.high)
+        weight = np.exp(SHARPNESS * (action - action.max(axis=1, keepdims=True)))
+        share = weight[:, :-1] / np.add.reduce(weight, axis=1)[:, None]
+        wish = moment.line_low + share * self._free(moment)[:, None]
+        return wish, moment.splitter.nearest(wish, moment.low, moment.high)
 
     def encode(self, spend: FloatArray, moment: Moment) -> FloatArray:
         extra = np.maximum(spend - moment.line_low, 0.0)
-        kept = np.maximum(moment.most - np.add.reduce(spend, axis=1), 0.0)
+        kept = np.maximum(self._free(moment) - np.add.reduce(extra, axis=1), 0.0)
         parts = np.concatenate([extra, kept[:, None]], axis=1)
-        largest = np.maximum(parts.max(axis=1, keepdims=True), np.finfo(np.float64).tiny)
+        largest = parts.max(axis=1, keepdims=True)
+        part = np.divide(parts, largest, out=np.ones_like(parts), where=largest > 0)
         with np.errstate(divide="ignore"):
-            return np.asarray(np.clip(1.0 + np.log(parts / largest) / SHARPNESS, -1.0, 1.0))
+            return np.asarray(np.maximum(1.0 + np.log(part) / SHARPNESS, -1.0))
+
+    @staticmethod
+    def _free(moment: Moment) -> FloatArray:
+        return np.asarray(np.maximum(moment.most - np.add.reduce(moment.line_low, axis=1), 0.0))
 
 
 @dataclass(frozen=True)
 class Spend:
     """The total first, split where the margin is worth most; then tilts, by which a line's margin counts for more or less.
 
-    A tilt a multiplies the line's marginal value by ``exp(2 * artanh(a))``, from nothing at -1 to everything at 1.
+    A tilt a multiplies the line's marginal value by ``exp(2 * artanh(a))``, from nothing at -1 to everything at 1: so every corner of
+    what the envelopes allow is reached, and all of it where curves are strictly concave. Lines whose margins are constant and equal
+    take their parts of what is left in one proportion, which prices cannot tell apart.
     """
 
     size: int

@@ -200,6 +200,11 @@ def _payable(made: Game) -> None:
     start = np.zeros(1, dtype=np.int64)
     most = float(made.limit.most(start, np.zeros(1), np.full(1, account.opening))[0])
     least = float(made.nest.low[0, made.nest.root])
+    if most == -np.inf:
+        raise InvalidInput(
+            f"whatever is spent in {made.problem.periods[0]}, cash does not last for the floors and reserves of later periods; "
+            "fiscus.repairs(problem) names what would help"
+        )
     if most < least - EXACT * max(1.0, least):
         raise InvalidInput(
             f"cash does not pay for what must be spent: {made.problem.periods[0]} needs {least:,.2f} and may use {most:,.2f} if later "
