@@ -6,13 +6,16 @@ import csv
 import importlib.util
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 import fiscus
 from fiscus.core.options import METHODS
+from fiscus.env.single import AllocationEnv
 from fiscus.errors import InvalidInput
 from fiscus.integrate.configs import load_config
+from fiscus.integrate.public import baltimore_rounds
 from fiscus.integrate.shipped import shipped_plan
 
 ROOT = Path(__file__).parent.parent
@@ -28,6 +31,7 @@ def test_no_file_is_left_out():
     assert {path.relative_to(CONFIGS).parts[0] for path in CONFIGS.rglob("*.yaml")} == {
         "problem",
         "solve",
+        "env",
         "experiment",
     }
 
@@ -43,6 +47,15 @@ def test_every_problem_is_read(name):
 def test_every_solve_configuration_solves(name):
     problem = fiscus.Problem.from_frames(lines={"id": ["a"], "ask": [5]}, budget=3)
     assert fiscus.solve(problem, **load_config(CONFIGS, f"solve/{name}")).value == pytest.approx(3)
+
+
+@pytest.mark.parametrize("name", files("env"))
+def test_every_environment_is_built_and_stepped_once(name):
+    config = load_config(CONFIGS, f"env/{name}")
+    problem, process = baltimore_rounds(config.pop("rounds"))
+    env = AllocationEnv(problem, process, **config)
+    env.reset(seed=0)
+    assert np.isfinite(env.step(env.action_space.sample())[1])
 
 
 @pytest.mark.parametrize("name", files("experiment"))

@@ -4,8 +4,16 @@ from pathlib import Path
 
 from fiscus.integrate.public.baltimore import baltimore_all_funds_plan, baltimore_go_plan
 from fiscus.integrate.public.federal import omb_plan
+from fiscus.integrate.public.rounds import ROUND_SETS, baltimore_rounds
 
-__all__ = ["baltimore_all_funds_plan", "baltimore_go_plan", "omb_plan", "write_shipped_plans"]
+__all__ = [
+    "ROUND_SETS",
+    "baltimore_all_funds_plan",
+    "baltimore_go_plan",
+    "baltimore_rounds",
+    "omb_plan",
+    "write_shipped_plans",
+]
 
 
 def write_shipped_plans(folder: Path) -> None:
