@@ -46,8 +46,9 @@ class Knots:
         money, benefit = np.full(there.shape, np.inf), np.zeros(there.shape)
         money[there], benefit[there] = pairs[:, 0], pairs[:, 1]
         slope = np.zeros(there.shape)
-        inner = there[:, 1:]
-        slope[:, :-1][inner] = (benefit[:, 1:] - benefit[:, :-1])[inner] / (money[:, 1:] - money[:, :-1])[inner]
+        row, end = np.nonzero(there[:, 1:])  # Segments alone: between two paddings, inf less inf would warn.
+        rise, run = benefit[row, end + 1] - benefit[row, end], money[row, end + 1] - money[row, end]
+        slope[row, end] = rise / run
         return cls(np.array(lines, dtype=np.int64), money, benefit, slope)
 
     @property

@@ -17,11 +17,12 @@ _compiled: Any = numba.njit(cache=True, error_model="numpy")
 
 
 @_compiled  # type: ignore[untyped-decorator]
-def _hill(r: float, a: float, h: float, p: float) -> float:
-    """Stock at which a Hill curve's slope falls to r, right of its steepest point; see core.curves."""
-    steep = ((p - 1.0) / (p + 1.0)) ** (1.0 / p) if p > 1.0 else 0.0
+def _hill(r: float, a: float, h: float, p: float) -> tuple[float, float]:
+    """Stock at which a Hill curve's slope falls to r, right of its steepest point; see core.curves. And how fast it falls."""
     if p == 1.0:
-        return max(h * (math.sqrt(a / (h * r)) - 1.0), 0.0)
+        stock = math.sqrt(a * h / r)
+        return max(stock - h, 0.0), 0.5 * stock
+    steep = ((p - 1.0) / (p + 1.0)) ** (1.0 / p) if p > 1.0 else 0.0
     level = math.log(r * h / (a * p))
     t = -level / (1.0 + p)
     top = -math.inf
@@ -31,7 +32,7 @@ def _hill(r: float, a: float, h: float, p: float) -> float:
         top = math.log(steep)
         room = (p - 1.0) * top - 2.0 * math.log1p(math.exp(p * top)) - level
         if room < -1e-15:
-            return 0.0
+            return 0.0, 0.0
         t = min(t, top + 2.0 * math.sqrt(max(room, 0.0) / (p * p - 1.0)))
     if level < 0.0 and 0.7 < p < 1.5:
         straight = math.log(math.expm1(-0.5 * level)) / p
@@ -39,14 +40,15 @@ def _hill(r: float, a: float, h: float, p: float) -> float:
             straight += 1.0
         if top < straight < t:
             t = straight
+    slope = -1.0
     for _ in range(HILL_STEPS):
         power = math.exp(-abs(p * t))
         soft = max(p * t, 0.0) + math.log1p(power)
         share = 1.0 / (1.0 + power) if t >= 0.0 else power / (1.0 + power)
         gap = (p - 1.0) * t - 2.0 * soft - level
+        slope = p - 1.0 - 2.0 * p * share
         if abs(gap) <= 1e-15 * max(1.0, abs(level)):
             break
-        slope = p - 1.0 - 2.0 * p * share
         bend = -2.0 * p * p * share * (1.0 - share)
         move = gap * slope / (slope * slope - 0.5 * gap * bend)
         if not math.isfinite(move):
@@ -54,19 +56,21 @@ def _hill(r: float, a: float, h: float, p: float) -> float:
         t = max(t - move, top)
         if abs(move) <= HILL_CLOSE * min(1.0, abs(slope / bend)):
             break
-    return h * math.exp(t)
+    stock = h * math.exp(t)
+    return stock, -stock / slope
 
 
 @_compiled  # type: ignore[untyped-decorator]
-def _smooth(which: int, r: float, a: float, h: float, p: float) -> float:
-    """Stock that a smooth leaf wants at a price above zero, without bounds."""
+def _smooth(which: int, r: float, a: float, h: float, p: float) -> tuple[float, float]:
+    """Stock that a smooth leaf wants at a price above zero, without bounds, and how fast that falls with the price's log."""
     if which == LOG:
-        return max(a / r - h, 0.0)
+        return max(a / r - h, 0.0), a / r
     if which == POWER:
-        return math.exp(math.log(a * p / r) / (1.0 - p))
+        stock = math.exp(math.log(a * p / r) / (1.0 - p))
+        return stock, stock / (1.0 - p)
     if which == SATURATING:
-        return h * math.log(max(a / (h * r), 1.0))
-    return float(_hill(r, a, h, p))
+        return h * math.log(max(a / (h * r), 1.0)), h
+    return _hill(r, a, h, p)  # type: ignore[no-any-return]
 
 
 @_compiled  # type: ignore[untyped-decorator]
@@ -74,19 +78,19 @@ def _leaves(
     kind: IntArray, a: FloatArray, h: FloatArray, p: FloatArray, shift: FloatArray, lower: FloatArray, upper: FloatArray,
     first: IntArray, slope: FloatArray, width: FloatArray, chord: FloatArray, touch: FloatArray, cost: FloatArray,
     prior: FloatArray, moves: bool, charge: FloatArray, owner: IntArray, group: IntArray, price: FloatArray,
-    amount: FloatArray, total: FloatArray,
+    amount: FloatArray, total: FloatArray, fall: FloatArray,
 ) -> None:  # fmt: skip
     # Nothing here passes an array to another function: handing over arrays leaf by leaf would cost more than the rest.
     for leaf in range(len(kind)):
         node = owner[leaf]
         paid = price[group[node]] + charge[leaf]
         change = cost[leaf] if moves else 0.0
-        x = 0.0
+        x, steep, r = 0.0, 0.0, paid
         for side in range(2):
             # Dearer by the cost of change first; where that leaves the leaf below what it had, cheaper by as much.
             r = paid + change if side == 0 else paid - change
             which = kind[leaf]
-            stock = 0.0
+            stock, steep = 0.0, 0.0
             if r <= 0.0:
                 stock = math.inf
             elif which == SEGMENTS:
@@ -96,34 +100,43 @@ def _leaves(
                     stock += width[piece]
             elif which == HULL:
                 if r <= chord[leaf]:
-                    stock = max(_smooth(which, r, a[leaf], h[leaf], p[leaf]), touch[leaf])
+                    stock, steep = _smooth(which, r, a[leaf], h[leaf], p[leaf])
+                    if stock <= touch[leaf]:
+                        stock, steep = touch[leaf], 0.0
             else:
-                stock = _smooth(which, r, a[leaf], h[leaf], p[leaf])
-            wanted = stock - shift[leaf]
-            x = wanted if side == 0 else min(prior[leaf], wanted)
-            if change == 0.0 or x >= prior[leaf]:
+                stock, steep = _smooth(which, r, a[leaf], h[leaf], p[leaf])
+            x = stock - shift[leaf]
+            if change == 0.0 or (side == 0 and x >= prior[leaf]):
                 break
-        x = min(max(x, lower[leaf]), upper[leaf])
-        amount[leaf] = x
-        total[node] += x
+            if side == 1 and x >= prior[leaf]:
+                x, steep = prior[leaf], 0.0
+        amount[leaf] = min(max(x, lower[leaf]), upper[leaf])
+        total[node] += amount[leaf]
+        if steep != 0.0 and price[group[node]] > 0.0 and lower[leaf] < x < upper[leaf]:
+            fall[node] += steep * (price[group[node]] / r)
 
 
 @_compiled  # type: ignore[untyped-decorator]
-def _up(parent: IntArray, floor: FloatArray, cap: FloatArray, total: FloatArray, kept: FloatArray) -> None:
+def _up(
+    parent: IntArray, floor: FloatArray, cap: FloatArray, total: FloatArray, kept: FloatArray, fall: FloatArray
+) -> None:
     for node in range(len(parent) - 1, -1, -1):  # Parents come first, so children are done before them.
         kept[node] = total[node]
-        if parent[node] >= 0:
+        above = parent[node]
+        if above >= 0:
             kept[node] = min(max(total[node], floor[node]), cap[node])
-            total[parent[node]] += kept[node]
+            total[above] += kept[node]
+            if kept[node] == total[node]:
+                fall[above] += fall[node]
 
 
 def compiled_pass(part: Part, price: FloatArray) -> Taken:
     """What the leaves of each group take at its price; see ``numpy_pass``."""
-    each = part.leaves
-    amount, total, kept = np.empty(len(each)), np.zeros(len(part.node)), np.empty(len(part.node))
+    each, nodes = part.leaves, len(part.node)
+    amount, total, kept, fall = np.empty(len(each)), np.zeros(nodes), np.empty(nodes), np.zeros(nodes)
     _leaves(
         each.kind, each.a, each.h, each.p, each.shift, each.lower, each.upper, each.first, each.slope, each.width, each.chord,
-        each.touch, each.cost, each.prior, each.moves, each.charge, part.owner, part.group, price, amount, total,
+        each.touch, each.cost, each.prior, each.moves, each.charge, part.owner, part.group, price, amount, total, fall,
     )  # fmt: skip
-    _up(part.parent, part.floor, part.cap, total, kept)
-    return Taken(amount, total, kept)
+    _up(part.parent, part.floor, part.cap, total, kept, fall)
+    return Taken(amount, total, kept, fall)

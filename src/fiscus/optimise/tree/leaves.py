@@ -67,9 +67,10 @@ class Leaves:
         return np.asarray(self._starts + self.width)
 
     @cached_property
-    def groups(self) -> tuple[tuple[int, IntArray], ...]:
-        """Positions of each kind there is."""
-        return tuple((kind, where) for kind in range(6) if len(where := np.flatnonzero(self.kind == kind)))
+    def groups(self) -> tuple[tuple[int, IntArray, FloatArray, FloatArray, FloatArray], ...]:
+        """Each kind there is: its positions and their a, h and p."""
+        found = ((kind, np.flatnonzero(self.kind == kind)) for kind in range(6))
+        return tuple((kind, at, self.a[at], self.h[at], self.p[at]) for kind, at in found if len(at))
 
     @cached_property
     def breaks(self) -> FloatArray:
@@ -103,28 +104,46 @@ class Leaves:
 
     def demand(self, price: FloatArray) -> FloatArray:
         """What each leaf takes at its price, shape (m,)."""
-        price = price + self.charge
-        if not self.moves:
-            return np.clip(self._wanted(price), self.lower, self.upper)
-        # Between the two prices that a change pays, the leaf stays where it was.
-        stay = np.clip(self.prior, self._wanted(price + self.cost), self._wanted(price - self.cost))
-        return np.clip(stay, self.lower, self.upper)
+        return self.response(price)[0]
 
-    def _wanted(self, price: FloatArray) -> FloatArray:
-        """The same without bounds: inf at prices up to zero."""
-        stock = np.empty(len(self))
+    def response(self, price: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """What each leaf takes at its price, and how fast that falls per unit of the price's logarithm, both of shape (m,).
+
+        The second is zero at bounds, along linear pieces and chords, and where a change does not pay; jumps do not count.
+        """
+        paid = price + self.charge
+        if not self.moves:
+            amount, fall = self._response(paid)
+        else:
+            # Between the two prices that a change pays, the leaf stays where it was.
+            more, steep = self._response(paid + self.cost)
+            less, flat = self._response(paid - self.cost)
+            amount = np.clip(self.prior, more, less)
+            fall = np.where(amount > self.prior, steep, np.where(amount < self.prior, flat, 0.0))
+            amount = np.clip(amount, self.lower, self.upper)
+        with np.errstate(over="ignore"):
+            return amount, np.multiply(fall, price, out=np.zeros_like(fall), where=(price > 0) & (price < np.inf))
+
+    def _response(self, paid: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The same without the costs of change, and the fall per unit of what is paid."""
+        wanted, fall = np.empty(len(self)), np.zeros(len(self))
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            for kind, where in self.groups:
+            for kind, where, a, h, p in self.groups:
                 if kind == SEGMENTS:
-                    stock[where] = self._segments(price)[where]
+                    wanted[where] = self._segments(paid)[where]
                     continue
-                a, h, p, r = self.a[where], self.h[where], self.p[where], price[where]
+                r = paid[where]
                 found = FAMILIES[SMOOTH[kind]].inverse(r, a, h, p)
+                steep = _falls(kind, found, h, p) / r
                 if kind == HULL:
                     chord, touch = self.chord[where], self.touch[where]
+                    steep = np.where((r <= chord) & (found > touch), steep, 0.0)
                     found = np.where(r <= chord, np.maximum(found, touch), 0.0)
-                stock[where] = found
-        return np.asarray(np.where(price > 0, stock - self.shift, np.inf))
+                wanted[where], fall[where] = found, steep
+        wanted = np.where(paid > 0, wanted - self.shift, np.inf)
+        return np.clip(wanted, self.lower, self.upper), np.where(
+            (wanted > self.lower) & (wanted < self.upper), fall, 0.0
+        )
 
     def _segments(self, price: FloatArray) -> FloatArray:
         """Ends of the last segments worth their price; all leaves, those of other kinds without meaning."""
@@ -136,12 +155,12 @@ class Leaves:
         """Value of an amount less its costs, shape (m,); a hull's own, not the curve's under it."""
         stock = amount + self.shift
         worth = np.empty(len(self))
-        for kind, where in self.groups:
+        for kind, where, a, h, p in self.groups:
             if kind == SEGMENTS:
                 filled = np.clip(np.repeat(stock, np.diff(self.first)) - self._starts, 0.0, self.width)
                 worth[where] = np.add.reduceat(self.slope * filled, self.first[:-1])[where]
                 continue
-            a, h, p, k = self.a[where], self.h[where], self.p[where], stock[where]
+            k = stock[where]
             worth[where] = FAMILIES[SMOOTH[kind]].value(k, a, h, p, np)
             if kind == HULL:
                 foot = self.lower[where] + self.shift[where]
@@ -165,8 +184,20 @@ class Leaves:
         stock = amount + self.shift
         slope = self.slope[self.first[:-1]].copy()
         with np.errstate(divide="ignore"):
-            for kind, where in self.groups:
+            for kind, where, a, h, p in self.groups:
                 if kind != SEGMENTS:
-                    family = FAMILIES[SMOOTH[kind]]
-                    slope[where] = family.derivative(stock[where], self.a[where], self.h[where], self.p[where])
+                    slope[where] = FAMILIES[SMOOTH[kind]].derivative(stock[where], a, h, p)
         return slope - self.charge
+
+
+def _falls(kind: int, stock: FloatArray, h: FloatArray, p: FloatArray) -> FloatArray:
+    """How fast the stock wanted from a smooth curve falls per unit of the price's logarithm: ``-f'(k) / f''(k)``."""
+    if kind == LOG:
+        return stock + h
+    if kind == POWER:
+        return stock / (1.0 - p)
+    if kind == SATURATING:
+        return h
+    if (p == 1.0).all():
+        return 0.5 * (stock + h)
+    return np.asarray(stock / (1.0 - p + 2.0 * p / (1.0 + (h / stock) ** p)))

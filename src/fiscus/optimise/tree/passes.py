@@ -82,11 +82,13 @@ class Taken:
         amount: Of each leaf, shape (m,).
         total: Of each node's children, shape (k,).
         kept: The same inside the node's own limits, shape (k,).
+        fall: How fast each total falls per unit of the price's logarithm, jumps aside, shape (k,).
     """
 
     amount: FloatArray
     total: FloatArray
     kept: FloatArray
+    fall: FloatArray
 
 
 Pass = Callable[[Part, FloatArray], Taken]
@@ -99,15 +101,19 @@ def numpy_pass(part: Part, price: FloatArray) -> Taken:
         part: Subtrees.
         price: Of each group, shape (g,).
     """
-    amount = part.leaves.demand(price[part.leaf_group])
-    total = np.asarray(np.bincount(part.owner, amount, minlength=len(part.node)), dtype=np.float64)
+    amount, falls = part.leaves.response(price[part.leaf_group])
+    total, fall = (
+        np.asarray(np.bincount(part.owner, each, minlength=len(part.node)), dtype=np.float64)
+        for each in (amount, falls)
+    )
     kept = total.copy()
     for level in reversed(part.levels):
         kept[level] = np.clip(total[level], part.floor[level], part.cap[level])
         np.add.at(total, part.parent[level], kept[level])
+        np.add.at(fall, part.parent[level], np.where(kept[level] == total[level], fall[level], 0.0))
     top = part.top
     kept[top] = total[top]
-    return Taken(amount, total, kept)
+    return Taken(amount, total, kept, fall)
 
 
 def choose(leaves: int, backend: str | None = None) -> tuple[Pass, str]:

@@ -1,9 +1,10 @@
 """Prices of many groups at once: for each the price at which its total falls from above to below its target.
 
 Demand at a price never rises with the price. It jumps at the slopes of linear pieces and is continuous between, so the search
-halves the jumps inside the bracket first and then closes in on the continuous part by regula falsi on logarithms
-(Anderson & Bjorck 1973), with bisection where that stalls. It ends with two prices next to each other, or with totals that are
-equal to rounding; the answer is the mixture of the two that meets the target, which is optimal because both are.
+halves the jumps inside the bracket first and then closes in on the continuous part: from the last two trials and the falls there,
+by inverse Hermite interpolation on logarithms (Ostrowski 1960, order 2.7), each step aimed a hair beyond the target so that both ends
+of the bracket come close; by halves where that stalls. It ends with two prices next to each other, or with totals that are equal
+to rounding; the answer is the mixture of the two that meets the target, which is optimal because both are.
 """
 
 from __future__ import annotations
@@ -13,11 +14,20 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fiscus.core.arrays import BoolArray, FloatArray, IntArray
-from fiscus.optimise.tree.passes import Part, Pass
+from fiscus.optimise.tree.passes import Part, Pass, Taken
 
 SMALLEST, LARGEST = 1e-300, 1e300
 CLOSE = 1e-13
 """Relative width of totals at which a bracket is closed."""
+
+BEYOND = 0.2 * CLOSE
+"""How far beyond the target steps aim, relative to it."""
+
+FURTHEST = 3.0
+"""Largest step of a price's logarithm."""
+
+PATIENT = 3
+"""Poor steps in a row towards an open end after which it is looked for further away."""
 
 MOST_STEPS = 400
 
@@ -34,6 +44,11 @@ class Brackets:
         below: Total at ``high``; NaN before it is known.
         closed: Groups that are done.
         passes: Passes made.
+        trials: The last two prices tried, the later first, shape (2, g); NaN before.
+        missed: Logarithm of total over target there, or what is too much where the target is nothing, shape (2, g).
+        rate: Its derivative by the logarithm of the price, jumps aside, shape (2, g).
+        factor: By how much open ends are moved next.
+        poor: How many steps in a row missed by more than half of the step before.
     """
 
     target: FloatArray
@@ -43,26 +58,33 @@ class Brackets:
     below: FloatArray
     closed: BoolArray
     passes: int = 0
+    trials: FloatArray = field(init=False)
+    missed: FloatArray = field(init=False)
+    rate: FloatArray = field(init=False)
     factor: FloatArray = field(init=False)
-    side: IntArray = field(init=False)
-    stalled: IntArray = field(init=False)
-    left: FloatArray = field(init=False)
-    right: FloatArray = field(init=False)
+    poor: IntArray = field(init=False)
 
     def __post_init__(self) -> None:
         count = len(self.target)
+        self.trials, self.missed, self.rate = (np.full((2, count), np.nan) for _ in range(3))
         self.factor = np.full(count, 1.5)
-        self.side = np.zeros(count, np.int64)
-        self.stalled = np.zeros(count, np.int64)
-        self.left, self.right = np.full(count, np.nan), np.full(count, np.nan)
+        self.poor = np.zeros(count, np.int64)
 
-    @property
-    def known(self) -> BoolArray:
-        """Both ends are evaluated."""
-        return np.isfinite(self.above) & np.isfinite(self.below)
+    def note(self, which: IntArray, price: FloatArray, total: FloatArray, fall: FloatArray) -> None:
+        """Remember what some groups took at a price, for the next step from there."""
+        target = self.target[which]
+        positive = target > 0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            missed = np.where(positive, np.log(total / target), total - target)
+            rate = np.where(positive, fall / total, fall)
+        for kept, now in ((self.trials, price), (self.missed, missed), (self.rate, -rate)):
+            kept[1, which], kept[0, which] = kept[0, which], now
+        # A first trial counts as no worse than the one before, which is NaN.
+        poor = np.abs(missed) > 0.5 * np.abs(self.missed[1, which])
+        self.poor[which] = np.where(poor, self.poor[which] + 1, 0)
 
 
-def close_in(part: Part, run: Pass, brackets: Brackets, guess: FloatArray, lowest: float) -> None:
+def close_in(part: Part, run: Pass, brackets: Brackets, guess: FloatArray, lowest: float) -> tuple[Taken, Taken]:
     """Close every bracket, in place.
 
     Args:
@@ -71,55 +93,105 @@ def close_in(part: Part, run: Pass, brackets: Brackets, guess: FloatArray, lowes
         brackets: Ends that are known; open ones are looked for.
         guess: First price to try where neither end is bracketed closely, NaN for none, shape (g,).
         lowest: Price at which every leaf takes its upper bound.
+
+    Returns:
+        What is taken at the lower and at the upper ends.
     """
     breaks = part.leaves.breaks
     here, active = part, np.arange(len(brackets.target))
+    alone = len(active) == 1
+    ends: dict[float, Taken] = {}
     for _ in range(MOST_STEPS):
         open_ = active[~brackets.closed[active]]
         if not len(open_):
-            return
+            break
         if len(open_) < len(active) // 2:
             here, active = part.only(open_), open_
-        trial = np.where(
-            brackets.closed[active], brackets.high[active], _trials(brackets, active, breaks, guess, lowest)
-        )
+        trial = _trials(brackets, active, breaks, guess, lowest)
+        if len(open_) < len(active):
+            trial = np.where(brackets.closed[active], brackets.high[active], trial)
         taken = run(here, trial)
         brackets.passes += 1
-        _update(brackets, active, trial, taken.total[here.top])
+        total = taken.total[here.top]
+        if alone:
+            ends = {price: each for price, each in ends.items() if price in (brackets.low[0], brackets.high[0])}
+            ends[float(trial[0])] = taken
+        still = slice(None) if len(open_) == len(active) else np.flatnonzero(~brackets.closed[active])
+        _update(brackets, open_, trial[still], total[still], taken.fall[here.top][still])
         # Float dust can put a target beyond what the leaves' own bounds allow: their bounds are the answer then.
-        dust = np.where(taken.total[here.top] > brackets.target[active], trial >= LARGEST, trial <= lowest)
-        _close(brackets, active, breaks, dust)
+        dust = np.where(total > brackets.target[active], trial >= LARGEST, trial <= lowest)
+        _close(brackets, open_, breaks, dust[still])
         guess = np.full(len(guess), np.nan)
+    return _at_ends(part, run, brackets, ends)
+
+
+def _at_ends(part: Part, run: Pass, brackets: Brackets, ends: dict[float, Taken]) -> tuple[Taken, Taken]:
+    """What is taken at both ends of the brackets, from the passes already made where there is but one group."""
+    found: list[Taken] = []
+    for price in (brackets.low, brackets.high):
+        known = ends.get(float(price[0])) if len(price) == 1 else None
+        if known is None and found and (price == brackets.low).all():
+            known = found[0]
+        if known is None:
+            known = run(part, price)
+            brackets.passes += 1
+        found.append(known)
+    return found[0], found[1]
 
 
 def _trials(brackets: Brackets, active: IntArray, breaks: FloatArray, guess: FloatArray, lowest: float) -> FloatArray:
     low, high = brackets.low[active], brackets.high[active]
-    known = brackets.known[active]
-    trial = guess[active].copy()
-    usable = np.isfinite(trial) & (trial > low) & (trial < high)
-    for each in np.flatnonzero(~usable & ~known).tolist():
-        group = active[each]
-        brackets.factor[group] = min(brackets.factor[group] ** 2, 1e100)
-        if np.isnan(brackets.below[group]):
-            trial[each] = min(max(low[each], SMALLEST) * brackets.factor[group], LARGEST)
-        else:
-            further = high[each] / brackets.factor[group]
-            trial[each] = (
-                further if further > max(low[each], SMALLEST) else (SMALLEST if high[each] > SMALLEST else lowest)
-            )
-    both = np.flatnonzero(~usable & known)
-    if len(both):
-        trial[both] = _inside(brackets, active[both], breaks)
+    known = np.isfinite(brackets.above[active]) & np.isfinite(brackets.below[active])
+    # Noise of the sums is no reason to halve: steps that aim further beyond get past it.
+    stalled = known & (brackets.poor[active] > 0) & (np.abs(brackets.missed[0, active]) > 10.0 * CLOSE)
+    trial = np.where(np.isfinite(guess[active]), guess[active], _steps(brackets, active))
+    # Towards an open end steps may creep: for ever towards no money at all, which some curves want at no price.
+    creeping = ~known & ((brackets.poor[active] >= PATIENT) | (brackets.target[active] <= 0))
+    usable = (trial > low) & (trial < high) & ~stalled & ~creeping  # False for NaN.
+    if known.any():
+        both = np.flatnonzero(known)
+        trial[both] = _inside(low[both], high[both], breaks, np.where(usable, trial, np.nan)[both])
+    lost = np.flatnonzero(~usable & ~known)
+    if len(lost):
+        trial[lost] = _further(brackets, active[lost], lowest)
     return trial
 
 
-def _inside(brackets: Brackets, which: IntArray, breaks: FloatArray) -> FloatArray:
-    """A price inside closed brackets: a jump near the middle of the jumps there, else by regula falsi."""
-    low, high = brackets.low[which], brackets.high[which]
+def _steps(brackets: Brackets, which: IntArray) -> FloatArray:
+    """The price that should meet the target, and a hair more: NaN where nothing tells."""
+    (at, before), (missed, earlier), (rate, old) = (
+        each[:, which] for each in (brackets.trials, brackets.missed, brackets.rate)
+    )
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        aim = -np.copysign(np.where(brackets.target[which] > 0, BEYOND * 4.0 ** brackets.poor[which], 0.0), missed)
+        newton = (aim - missed) / rate
+        # The cubic through the logarithms of both prices as functions of what was missed, in Newton's form.
+        span = earlier - missed
+        chord = np.log(before / at) / span
+        bend, other = (chord - 1.0 / rate) / span, (1.0 / old - chord) / span
+        cubic = newton + (aim - missed) ** 2 * (bend + (aim - earlier) * (other - bend) / span)
+        step = np.where(np.abs(cubic - newton) < 0.5 * np.abs(newton), cubic, newton)  # False for NaN.
+        return np.where(at > 0, at * np.exp(np.clip(step, -FURTHEST, FURTHEST)), np.nan)
+
+
+def _further(brackets: Brackets, which: IntArray, lowest: float) -> FloatArray:
+    """A price beyond an end that is known, each time further."""
+    low, high = np.maximum(brackets.low[which], SMALLEST), brackets.high[which]
+    factor = brackets.factor[which] = np.minimum(brackets.factor[which] ** 2, 1e100)
+    dearer, cheaper = np.minimum(low * factor, LARGEST), high / factor
+    cheaper = np.where(cheaper > low, cheaper, np.where(high > SMALLEST, SMALLEST, lowest))
+    return np.where(np.isnan(brackets.below[which]), dearer, cheaper)
+
+
+def _inside(low: FloatArray, high: FloatArray, breaks: FloatArray, step: FloatArray) -> FloatArray:
+    """A price inside brackets: a jump near the middle of the jumps there, else the step where there is one, else the middle."""
+    trial = np.where(np.isnan(step), _middle(low, high), step)
+    trial = np.clip(trial, np.nextafter(low, np.inf), np.nextafter(high, -np.inf))
+    if not len(breaks):
+        return trial
     # The jump at a price happens just above it, so one at the lower end is still inside.
     begin, end = np.searchsorted(breaks, low, "left"), np.searchsorted(breaks, high, "left")
     inside = end - begin
-    trial = _falsi(brackets, which)
     jumps = np.flatnonzero(inside > 0)
     if len(jumps):
         lone = inside[jumps] == 1
@@ -131,69 +203,36 @@ def _inside(brackets: Brackets, which: IntArray, breaks: FloatArray) -> FloatArr
     return trial
 
 
-def _falsi(brackets: Brackets, which: IntArray) -> FloatArray:
-    low, high = brackets.low[which], brackets.high[which]
+def _middle(low: FloatArray, high: FloatArray) -> FloatArray:
+    """The geometric middle; where prices may be negative, as under a cost of change, see first on which side of zero."""
     positive = low > 0
     with np.errstate(divide="ignore", invalid="ignore"):
-        start, stop = np.where(positive, np.log(low), low), np.where(positive, np.log(high), high)
-        left, right = brackets.left[which], brackets.right[which]
-        weight = left / (left - right)
-    weight = np.where(np.isfinite(weight) & (brackets.stalled[which] < 2), weight, 0.5)
-    # Regula falsi loves the ends; a hair inside, so that each step learns something.
-    at = start + np.clip(weight, 1e-3, 1.0 - 1e-3) * (stop - start)
-    with np.errstate(
-        over="ignore"
-    ):  # Where the price may be negative, ``at`` is no logarithm and exp of it is not used.
-        trial = np.where(positive, np.exp(at), at)
-    # Where the price may be negative, as under a cost of change, see first on which side of zero it lies.
-    trial = np.where((low < -SMALLEST) & (high > 0), np.where(high > SMALLEST, SMALLEST, -SMALLEST), trial)
-    return np.clip(trial, np.nextafter(low, np.inf), np.nextafter(high, -np.inf))
+        geometric = np.exp(0.5 * (np.log(low) + np.log(high)))
+    side = np.where(high > SMALLEST, SMALLEST, -SMALLEST)
+    return np.where(positive, geometric, np.where((low < -SMALLEST) & (high > 0), side, 0.5 * (low + high)))
 
 
-def _update(brackets: Brackets, active: IntArray, trial: FloatArray, total: FloatArray) -> None:
-    open_ = ~brackets.closed[active]
-    which, trial, total = active[open_], trial[open_], total[open_]
-    target = brackets.target[which]
-    width = _width(brackets, which)
-    more = total >= target
-    low, high = which[more], which[~more]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        level = np.where(target > 0, np.log(total / target), total - target)
-    for side, chosen, gained, own, other in (
-        (1, more, low, brackets.left, brackets.right),
-        (-1, ~more, high, brackets.right, brackets.left),
-    ):
-        again = brackets.side[gained] == side
-        with np.errstate(divide="ignore", invalid="ignore"):
-            shrink = 1.0 - level[chosen] / own[gained]
-        other[gained] = np.where(again, other[gained] * np.where(shrink > 0, shrink, 0.5), other[gained])
-        own[gained] = level[chosen]
-        brackets.side[gained] = side
-    brackets.low[low], brackets.above[low] = trial[more], total[more]
-    brackets.high[high], brackets.below[high] = trial[~more], total[~more]
-    after = _width(brackets, which)
-    brackets.stalled[which] = np.where(after > 0.5 * width, brackets.stalled[which] + 1, 0)
+def _update(brackets: Brackets, which: IntArray, trial: FloatArray, total: FloatArray, fall: FloatArray) -> None:
+    more = total >= brackets.target[which]
+    for end, sum_, chosen in ((brackets.low, brackets.above, more), (brackets.high, brackets.below, ~more)):
+        end[which] = np.where(chosen, trial, end[which])
+        sum_[which] = np.where(chosen, total, sum_[which])
+    brackets.note(which, trial, total, fall)
 
 
-def _width(brackets: Brackets, which: IntArray) -> FloatArray:
-    low, high = brackets.low[which], brackets.high[which]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(low > 0, np.log(high) - np.log(low), high - low)
-
-
-def _close(brackets: Brackets, active: IntArray, breaks: FloatArray, dust: BoolArray) -> None:
-    open_ = ~brackets.closed[active]
-    which, dust = active[open_], dust[open_]
+def _close(brackets: Brackets, which: IntArray, breaks: FloatArray, dust: BoolArray) -> None:
     low, high = brackets.low[which], brackets.high[which]
     above, below, target = brackets.above[which], brackets.below[which], brackets.target[which]
     hit = above == target
+    near = above - below <= CLOSE * np.abs(target)  # False for NaN, as is what follows.
     with np.errstate(invalid="ignore"):
-        near = above - below <= CLOSE * np.abs(target)
-        jumps = np.searchsorted(breaks, high, "left") > np.searchsorted(breaks, low, "left")
         touching = high - low <= 4e-16 * np.maximum(np.abs(low), np.abs(high)) + 3.0 * SMALLEST
+    known = np.isfinite(above) & np.isfinite(below)
+    if len(breaks):
+        near &= ~(np.searchsorted(breaks, high, "left") > np.searchsorted(breaks, low, "left"))
     short = dust & ~(above > target)
-    brackets.high[which] = np.where(hit | (dust & ~short), low, high)
-    brackets.below[which] = np.where(hit | (dust & ~short), above, below)
-    brackets.low[which] = np.where(short, high, low)
-    brackets.above[which] = np.where(short, below, above)
-    brackets.closed[which] = hit | dust | (brackets.known[which] & ((near & ~jumps) | touching))
+    full = hit | (dust & ~short)
+    if full.any() or short.any():
+        brackets.high[which], brackets.below[which] = np.where(full, low, high), np.where(full, above, below)
+        brackets.low[which], brackets.above[which] = np.where(short, high, low), np.where(short, below, above)
+    brackets.closed[which] = hit | dust | (known & (near | touching))

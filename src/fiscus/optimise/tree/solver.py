@@ -13,12 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from fiscus.core.arrays import BoolArray, FloatArray, IntArray
-from fiscus.optimise.tree.passes import Part, Pass, choose
+from fiscus.optimise.tree.passes import Part, Pass, Taken, choose
 from fiscus.optimise.tree.program import Program
 from fiscus.optimise.tree.search import SMALLEST, Brackets, close_in
 
 CROSSED = 1e-9
 """Relative size of float dust by which floors may exceed caps."""
+
+TYPICAL = 1_000
+"""About how many leaves the first price is guessed from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +33,7 @@ class Answer:
         price: Value of one more unit of money at each node, cost of money included, shape (k,).
         value: Of the amounts, cost of money taken off.
         bound: Dual bound at the prices; no split is worth more.
-        passes: Passes over leaves, each counted as the share of the leaves it went over.
+        passes: Passes over leaves; later ones go over those alone that still wait for a price.
         backend: ``numpy`` or ``numba``.
     """
 
@@ -154,19 +157,22 @@ class _Work:
     def _typical(self, part: Part, target: FloatArray) -> FloatArray:
         """A first price: the mean log of the slopes at an equal split."""
         count = np.bincount(part.leaf_group, minlength=len(target))
-        share = (target / np.maximum(count, 1))[part.leaf_group]
-        with np.errstate(divide="ignore"):
-            slope = np.log(part.leaves.slopes(np.clip(share, part.leaves.lower, part.leaves.upper)))
+        stride = max(1, len(part.leaf) // max(TYPICAL, 64 * len(target)))
+        some = part.leaves.take(np.arange(0, len(part.leaf), stride))
+        group = part.leaf_group[::stride]
+        share = (target / np.maximum(count, 1))[group]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            slope = np.log(some.slopes(np.clip(share, some.lower, some.upper)))
         good = np.isfinite(slope)
-        total = np.bincount(part.leaf_group[good], slope[good], minlength=len(target))
-        several = np.bincount(part.leaf_group[good], minlength=len(target))
+        total = np.bincount(group[good], slope[good], minlength=len(target))
+        several = np.bincount(group[good], minlength=len(target))
         return np.asarray(np.where(several > 0, np.exp(total / np.maximum(several, 1)), np.nan))
 
     def _rounds(self, part: Part, brackets: Brackets, guess: FloatArray) -> None:
         while True:
-            close_in(part, self.run, brackets, guess, self.lowest)
-            self.passes += brackets.passes + 2
-            found = self._settle(part, brackets)
+            low, high = close_in(part, self.run, brackets, guess, self.lowest)
+            self.passes += brackets.passes
+            found = self._settle(part, brackets, low, high)
             if found is None:
                 return
             part, brackets = found
@@ -174,9 +180,8 @@ class _Work:
             if self.guess is not None:
                 guess = self.guess[part.node[part.top]]
 
-    def _settle(self, part: Part, brackets: Brackets) -> tuple[Part, Brackets] | None:
+    def _settle(self, part: Part, brackets: Brackets, low: Taken, high: Taken) -> tuple[Part, Brackets] | None:
         """Give every node of the priced groups its total; clipped nodes become the groups of the next round."""
-        low, high = self.run(part, brackets.low), self.run(part, brackets.high)
         room = low.total[part.top] - high.total[part.top]
         with np.errstate(divide="ignore", invalid="ignore"):
             share = np.where(room > 0, (brackets.target - high.total[part.top]) / room, 0.0)
@@ -203,7 +208,7 @@ class _Work:
         self.amount[part.leaf[settled]] = blend * low.amount[settled] + (1.0 - blend) * high.amount[settled]
         if not count:
             return None
-        return self._next(part, brackets, start, waiting, target, low.total, high.total)
+        return self._next(part, brackets, start, waiting, target, low, high)
 
     def _next(
         self,
@@ -212,8 +217,8 @@ class _Work:
         start: IntArray,
         waiting: BoolArray,
         target: FloatArray,
-        low: FloatArray,
-        high: FloatArray,
+        low: Taken,
+        high: Taken,
     ) -> tuple[Part, Brackets]:
         nodes = np.flatnonzero(waiting)
         place = np.full(len(part.node), -1)
@@ -240,17 +245,18 @@ class _Work:
             cap=part.cap[nodes],
         )
         first = nodes[top]
-        return next_part, self._inner_brackets(part, brackets, first, target[first], low[first], high[first])
+        return next_part, self._inner_brackets(part, brackets, first, target[first], low, high)
 
     def _inner_brackets(
-        self, part: Part, brackets: Brackets, node: IntArray, target: FloatArray, low: FloatArray, high: FloatArray
+        self, part: Part, brackets: Brackets, node: IntArray, target: FloatArray, lower: Taken, upper: Taken
     ) -> Brackets:
         """What the prices above say about the price inside: dearer under a cap, cheaper over a floor."""
         group = part.group[node]
+        low, high = lower.total[node], upper.total[node]
         at_low, at_high = brackets.low[group], brackets.high[group]
         # Totals fall with the price: at the upper price already too much means that the own price is above it.
         over, under = high >= target, low <= target
-        return Brackets(
+        inner = Brackets(
             target=target,
             low=np.where(over, at_high, np.where(under, self.lowest, at_low)),
             high=np.where(over, np.inf, np.where(under, at_low, at_high)),
@@ -258,6 +264,8 @@ class _Work:
             below=np.where(over, np.nan, np.where(under, low, high)),
             closed=np.zeros(len(node), dtype=bool),
         )
+        inner.note(np.arange(len(node)), at_high, high, upper.fall[node])
+        return inner
 
 
 def _value_and_bound(program: Program, amount: FloatArray, price: FloatArray) -> tuple[float, float]:
