@@ -13,6 +13,9 @@ from fiscus.optimise.search import Search
 YES_OR_NO = ("lumpy", "funded", "min_ticket")
 """Kinds of rows that only tie amounts to choices; that they bind says nothing."""
 
+TOUCHING = 1e-5
+"""Relative distance within which the plan itself must touch a bound that binds: it may come from an earlier round of a search."""
+
 
 def at_bounds(rows: Rows, activity: FloatArray) -> list[tuple[int, float]]:
     """Rows that hold with nothing to spare, and the bound that they touch."""
@@ -58,15 +61,20 @@ def priced(search: Search) -> tuple[Binding, ...]:
     if model is None or outcome is None or outcome.solution is None:
         return ()
     activity = model.matrix @ outcome.solution
+    stated = {id(each.labels): each for each in model.problem.statement.rows}
+    point = None if search.best is None else model.problem.statement.point(search.best)
     found = []
     for rows, start in zip(model.rows, model.offsets[:-1].tolist(), strict=True):
-        ruled = any(rows.labels is each.labels for each in model.problem.statement.rows)
-        if not ruled or rows.kind in YES_OR_NO:
+        ruled = stated.get(id(rows.labels))
+        if ruled is None or rows.kind in YES_OR_NO:
             continue
         place = slice(start, start + len(rows))
         duals = outcome.row_dual[place] if outcome.row_dual is not None else None
+        truly = None if point is None or ruled.penalty is not None else ruled.activity(point)
         for row, bound in at_bounds(rows, activity[place]):
             price = None if duals is None else float(duals[row])
+            if truly is not None and not price and abs(truly[row] - bound) > TOUCHING * max(1.0, abs(bound)):
+                continue  # A solver may leave cash or risk at a bound that the plan itself keeps away from.
             found.append(Binding(rows.labels[row][0], rows.labels[row], rows.kind, bound, price))
     unique = {(each.row, each.kind): each for each in found}
     return tuple(sorted(unique.values(), key=lambda each: (-abs(each.price or 0.0), each.row)))

@@ -83,6 +83,18 @@ class Prover:
             return math.inf
         return float(np.nextafter(math.fsum(terms.tolist()), np.inf))
 
+    def charges(self, multipliers: Multipliers) -> FloatArray:
+        """What the prices charge for one more unit of money on each line, value per major unit, shape (T, n).
+
+        Args:
+            multipliers: Value of one more unit of each row's bound; rows not named count as free.
+        """
+        spend = self.model.blocks["spend"]
+        charge = np.zeros(self.model.problem.shape)
+        priced = self.model.matrix.T @ _aligned(self.model, multipliers)
+        charge.flat[spend.active] = priced[spend.slice]
+        return charge
+
 
 def proved_bound(problem: Problem, multipliers: Multipliers) -> float:
     """No allowed plan has a higher objective than this; inf where the prices prove nothing.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -40,6 +41,7 @@ def result_document(result: Result) -> dict[str, Any]:
         "value": _number(result.value),
         "bound": _number(result.bound),
         "gap": _number(result.gap),
+        "tolerance": result.tolerance,
         "exact_value": _number(result.exact_value),
         "currency": problem.currency.code,
         "periods": list(problem.periods),
@@ -80,11 +82,15 @@ REPORTED_BY = {
 """Whose word the bound in ``result.json`` is, by route."""
 
 
+CENTS_HOLD = "every rule holds in exact amounts"
+"""What a run says of its amounts where rounding breaks no rule."""
+
+
 def _cents(result: Result) -> str:
     if result.solution is None:
         return "no allocation"
     unmet = result.apportionment.unmet
-    return "every rule holds in exact amounts" if not unmet else " ".join(each.sentence for each in unmet)
+    return CENTS_HOLD if not unmet else " ".join(each.sentence for each in unmet)
 
 
 def _total(result: Result) -> dict[str, str] | None:
@@ -105,7 +111,8 @@ def write(result: Result, run: Path, *, full: bool = False) -> Path:
     """Write the run and return its folder.
 
     ``problem.json`` is the problem itself, whose SHA-256 the result names; ``certificate.json`` holds the prices that prove the
-    bound: with them ``fiscus verify`` checks the run without a solver.
+    bound and the plan before rounding, which proves the value: with them ``fiscus verify`` checks the run without a solver.
+    ``result.json`` names the SHA-256 of the report.
 
     Args:
         result: What to write.
@@ -116,17 +123,20 @@ def write(result: Result, run: Path, *, full: bool = False) -> Path:
     from fiscus.optimise.report import Context, report
     from fiscus.optimise.report_study import study
 
+    further = Context(study=study(result)) if full and result.solution is not None else None
+    page = report(result, further).encode("utf-8")
+    plan = None if result.solution is None else result.solution.tolist()
+    documents = {
+        "result": result_document(result) | {"files": {"report.html": hashlib.sha256(page).hexdigest()}},
+        "certificate": result.certificate.as_dict(result.problem) | {"unrounded": plan},
+    }
     run.mkdir(parents=True, exist_ok=True)
-    for name, content in (
-        ("result", result_document(result)),
-        ("certificate", result.certificate.as_dict(result.problem)),
-    ):
+    for name, content in documents.items():
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         (run / f"{name}.json").write_text(text, encoding="utf-8")
     (run / "problem.json").write_text(canonical_text(result.problem), encoding="utf-8")
     write_allocation(result, run / "allocation.csv")
-    further = Context(study=study(result)) if full and result.solution is not None else None
-    (run / "report.html").write_text(report(result, further), encoding="utf-8")
+    (run / "report.html").write_bytes(page)
     return run
 
 

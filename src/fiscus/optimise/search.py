@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fiscus.core.arrays import FloatArray
 from fiscus.core.problem import Problem
 from fiscus.optimise.certificate import Boxes
-from fiscus.optimise.highs import Outcome
 from fiscus.optimise.layout import Form
 from fiscus.optimise.pieces import Points, stock_reach
 from fiscus.optimise.result import Binding, relative_gap
+
+if TYPE_CHECKING:  # A saved run is checked with this module, and no solver is loaded for that.
+    from fiscus.optimise.highs import Outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeGuard
+from typing import Any
 
 import numpy as np
 
-from fiscus.core.arrays import IntArray
+from fiscus.core.arrays import FloatArray, IntArray
 from fiscus.core.document import from_document
 from fiscus.core.exact import exact_check
 from fiscus.core.money import percent
@@ -21,28 +21,11 @@ from fiscus.core.problem import Problem
 from fiscus.core.rounding import LARGEST
 from fiscus.errors import BrokenRun, FiscusError, InvalidMoney
 from fiscus.optimise.certificate import Certificate
+from fiscus.optimise.checks import SAME, Check, figure, is_number, mapping, same
 from fiscus.optimise.result import PROVED_GAP, relative_gap
 from fiscus.optimise.run_folder import SavedRun, read
-
-Standing = Literal["proved", "reported", "failed"]
-
-SAME = 1e-9
-"""Relative difference within which a recomputed figure counts as the recorded one: sums may run in another order elsewhere."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at.
-
-    Attributes:
-        name: Short name.
-        standing: ``proved`` here, ``reported`` by the solver and not checked, or ``failed``.
-        sentence: For people.
-    """
-
-    name: str
-    standing: Standing
-    sentence: str
+from fiscus.optimise.stated import Saved, figures, names, without_plan
+from fiscus.optimise.stated_rows import binding
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +44,10 @@ class Verification:
     bound: float
     gap: float
 
+    def and_(self, *checks: Check) -> Verification:
+        """With more checks."""
+        return replace(self, checks=(*self.checks, *checks))
+
     @property
     def holds(self) -> bool:
         """Nothing failed."""
@@ -77,32 +64,46 @@ class Verification:
 
 
 def verify(run: str | Path) -> Verification:
-    """Check a run folder again.
+    """Check a run folder again: every figure of ``result.json`` that a reader relies on is recomputed and compared.
+
+    The fields in :data:`fiscus.optimise.stated.NO_CLAIM` carry no claim that the folder could confirm, and may say anything:
+    ``versions``, ``seed``, ``timings`` and ``rounds`` say how the plan was found, ``tolerance`` what gap was asked for, and
+    ``reasons`` is words for people. Reported and not proved are, and each check says which: ``bound`` beyond what the
+    certificate proves (it must be no less than the value); that there is no plan, where a run holds none; prices with
+    yes-or-no choices fixed, of divided proofs and under a method's own limits; ``binding_rows`` beyond those that are listed.
+    ``method`` is checked as far as it asks something of the plan, ``route`` only against the proof's ``reported_by``.
+    ``report.html`` is compared by its digest. In ``certificate.json`` prices and amounts may be any that prove what is stated.
 
     Raises:
         BrokenRun: For files that are missing or cannot be read; the message names the file.
     """
     saved = read(run)
     problem, digest = _problem(saved)
-    checks = [digest]
-    if not saved.amounts and saved.document.get("allocated"):
-        checks.append(
-            Check("allocation", "failed", "allocation.csv is empty, but result.json says what was allocated.")
-        )
-        return Verification(tuple(checks), math.nan, math.inf, math.nan)
+    boxes, certificate, unrounded = _certificate(saved, problem)
+    checks = [digest, *names(saved.document, problem), _report(saved), _certified(certificate, boxes)]
+    nothing = Verification(tuple(checks), math.nan, math.inf, math.nan)
     if not saved.amounts:
-        checks.append(Check("allocation", "reported", f"The run holds no allocation ({saved.document.get('status')})."))
-        return Verification(tuple(checks), math.nan, math.inf, math.nan)
+        if saved.document.get("allocated"):
+            sentence = "allocation.csv is empty, but result.json says what was allocated."
+            return nothing.and_(Check("allocation", "failed", sentence))
+        sentence = f"The run holds no allocation ({saved.document.get('status')})."
+        absent = without_plan(saved.document, problem, boxes.bound)
+        return nothing.and_(Check("allocation", "reported", sentence), *absent)
     minor, complete = _amounts(saved, problem)
-    checks.append(complete)
-    if minor is None:
-        return Verification(tuple(checks), math.nan, math.inf, math.nan)
-    checks.append(_rules(problem, minor))
+    if minor is None or unrounded is None:
+        lost = Check("plan before rounding", "failed", "certificate.json holds no plan, but allocation.csv does.")
+        return nothing.and_(complete, *([lost] if unrounded is None else []))
+    exact = exact_check(problem, minor)
     value = objective(problem, problem.currency.to_major_array(minor))
-    checks.append(_value(saved.document, value))
-    bound, proof = _bound(saved, problem, value)
-    checks += proof
-    return Verification(tuple(checks), value, bound, relative_gap(value, bound))
+    read_back = Saved(saved.document, problem, minor, unrounded, exact.holds, value, boxes.boxes, boxes.bound)
+    checks += [complete, Check("rules", "proved" if exact.holds else "failed", exact.sentence)]
+    checks += [
+        _value(saved.document, value),
+        *_bound(saved, boxes.bound, value),
+        *figures(read_back),
+        *binding(read_back),
+    ]
+    return Verification(tuple(checks), value, boxes.bound, relative_gap(value, boxes.bound))
 
 
 def _problem(saved: SavedRun) -> tuple[Problem, Check]:
@@ -149,31 +150,24 @@ def _amounts(saved: SavedRun, problem: Problem) -> tuple[IntArray | None, Check]
     return minor, Check("allocation", "proved", sentence)
 
 
-def _rules(problem: Problem, minor: IntArray) -> Check:
-    check = exact_check(problem, minor)
-    return Check("rules", "proved" if check.holds else "failed", check.sentence)
-
-
 def _value(document: Mapping[str, Any], value: float) -> Check:
     recorded = document.get("exact_value")
-    if isinstance(recorded, int | float) and abs(recorded - value) <= SAME * max(1.0, abs(value)):
+    if same(recorded, value):
         return Check("value", "proved", f"The amounts are worth {value:,.2f} on the true curves, as recorded.")
     return Check("value", "failed", f"The amounts are worth {value:,.2f}, but result.json says {recorded}.")
 
 
-def _bound(saved: SavedRun, problem: Problem, value: float) -> tuple[float, list[Check]]:
+def _bound(saved: SavedRun, bound: float, value: float) -> list[Check]:
     """The bound that the saved prices prove, and what the solver reported besides."""
-    bound = _certificate(saved, problem).bound
-    proof = saved.document.get("proof")
-    proof = proof if isinstance(proof, Mapping) else {}
-    return bound, [_proved(bound, proof.get("proved_bound"), value), *_reported(saved, proof, bound, value)]
+    proof = mapping(saved.document.get("proof"))
+    return [_proved(bound, proof.get("proved_bound"), value), *_reported(saved, proof, bound, value)]
 
 
 def _proved(bound: float, recorded: object, value: float) -> Check:
     slack = SAME * max(1.0, abs(bound))
     if math.isinf(bound) and recorded is None:
         return Check("bound", "reported", "The saved prices prove no bound; the solver's word is all there is.")
-    if not _is_number(recorded) or not abs(float(recorded) - bound) <= slack:
+    if not is_number(recorded) or not abs(float(recorded) - bound) <= slack:
         return Check("bound", "failed", f"The prices prove {at_least(bound)}, but result.json says {recorded}.")
     if value > bound + slack:
         return Check(
@@ -189,7 +183,7 @@ def _reported(saved: SavedRun, proof: Mapping[str, Any], bound: float, value: fl
     reported = saved.document.get("bound")
     if reported is None:
         return []
-    if not _is_number(reported):
+    if not is_number(reported):
         return [Check("solver's bound", "failed", f"result.json has {reported!r} for the solver's bound.")]
     limit = float(reported)
     # The solver speaks of amounts before rounding to minor units, which may cost or gain a little.
@@ -213,13 +207,41 @@ def at_least(bound: float) -> str:
     return f"{math.ceil(bound * 100.0) / 100.0:,.2f}" if math.isfinite(bound) else "no end"
 
 
-def _is_number(value: object) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _report(saved: SavedRun) -> Check:
+    """Whether the page for people is the one that the run wrote, with the figures that are checked here."""
+    path = saved.path / "report.html"
+    named = mapping(saved.document.get("files")).get("report.html")
+    if not path.is_file():
+        return Check("report", "reported", "There is no report.html beside the run.")
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise BrokenRun(f"{path} cannot be read ({error})") from error
+    if named == digest:
+        return Check("report", "proved", "report.html is the page that the result names.")
+    sentence = f"report.html is not the page that result.json names: {digest[:12]} instead of {figure(named)[:12]}."
+    return Check("report", "failed", sentence)
 
 
-def _certificate(saved: SavedRun, problem: Problem) -> Certificate:
+def _certified(certificate: Mapping[str, Any], boxes: Certificate) -> Check:
+    stated = certificate.get("proved_bound")
+    if same(stated, boxes.bound):
+        return Check("certificate", "proved", "The saved prices prove the bound that stands beside them.")
+    wanted = boxes.bound if math.isfinite(boxes.bound) else "none"
+    sentence = f"certificate.json says its prices prove {figure(stated)}; recomputed, they prove {figure(wanted)}."
+    return Check("certificate", "failed", sentence)
+
+
+def _certificate(saved: SavedRun, problem: Problem) -> tuple[Certificate, Mapping[str, Any], FloatArray | None]:
+    """The certificate with its bound proved anew, as it is written, and the plan before rounding beside it."""
     path = saved.path / "certificate.json"
     try:
-        return Certificate.from_dict(json.loads(path.read_text(encoding="utf-8")), problem)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        boxes = Certificate.from_dict(document, problem)
+        plan = document["unrounded"]
+        unrounded = None if plan is None else problem.checked(np.array(plan, dtype=np.float64))
+        if unrounded is not None and unrounded.shape != problem.shape:
+            raise ValueError("unrounded: it does not hold one amount for each line in each period")
+        return boxes, document, unrounded
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError, FiscusError) as error:
         raise BrokenRun(f"{path} cannot be read ({error}); runs written by fiscus solve --out hold it") from error
