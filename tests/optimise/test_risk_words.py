@@ -365,10 +365,11 @@ def test_aversion_to_a_chance_against_enumeration(seed):
 # --- what cannot be done, and what can instead
 
 
-@pytest.mark.parametrize("route", ["auto", "highs", "pyomo"])
-@pytest.mark.parametrize(
-    "lines", [{"lumpy": [True, False]}, {"curve": ["hill", "linear"], "h": [20, None], "p": [2, None], "a": [50, 1]}]
-)
+LUMPY = {"lumpy": [True, False]}
+BENT = {"curve": ["hill", "linear"], "h": [20, None], "p": [2, None], "a": [50, 1]}
+
+
+@pytest.mark.parametrize(("route", "lines"), [("auto", LUMPY), ("highs", LUMPY), ("pyomo", LUMPY), ("pyomo", BENT)])
 def test_squares_with_yes_or_no_decisions_are_refused_before_solving(route, lines):
     problem = assets(np.array([[0.5, 1.2], [1.8, 0.9]]), budget=60, lines=lines, risk="meanvar", aversion=0.01)
     with pytest.raises(RouteUnavailable, match=r"cvar:LEVEL or worst.*to_pyomo"):

@@ -22,6 +22,7 @@ from fiscus.optimise.highs import Outcome
 from fiscus.optimise.layout import Arrays, Form
 from fiscus.optimise.pieces import Points, initial_points, refined
 from fiscus.optimise.search import Limits, Search, at_stake, timed
+from fiscus.optimise.squares import search_squares, serves
 
 MOST_ROUNDS = 60
 
@@ -32,6 +33,12 @@ def search_form(problem: Problem, route: str, limits: Limits) -> Search:
     """Solve the over-estimate, look at the true curves, refine where they differ, until the gap is closed (§4)."""
     run: Run = run_pyomo if route == "pyomo" else run_highs
     search = Search(route, stake=at_stake(problem))
+    divisible = route != "pyomo" and serves(problem)
+    if divisible and not problem.lines.curves.polyhedral.all():
+        # Cuts are many times faster than quadratic programs over pieces, and S-curves need no yes-or-no choices.
+        search_squares(problem, search, limits)
+        if search.gap <= limits.gap or not problem.lines.curves.concave.all():
+            return search
     points = initial_points(problem)
     while search.rounds < MOST_ROUNDS:
         try:
@@ -43,8 +50,10 @@ def search_form(problem: Problem, route: str, limits: Limits) -> Search:
         with timed(search, "solver"):
             search.outcome = run(search.last, limits)
         search.rounds += 1
-        if search.outcome.status in ("infeasible", "unbounded") or search.outcome.solution is None:
+        if search.outcome.status in ("infeasible", "unbounded"):
             return search
+        if search.outcome.solution is None:
+            break
         with timed(search, "referee"):
             stock, errors = _judge(search, problem)
         if search.gap <= limits.gap or time.monotonic() > limits.deadline or not len(points):
@@ -57,8 +66,10 @@ def search_form(problem: Problem, route: str, limits: Limits) -> Search:
         if len(more) == len(points):
             break
         points = more
-    if search.best is None:
+    if search.best is None and search.outcome is not None and search.outcome.solution is not None:
         _tighten(search, problem, points, run, limits)
+    if divisible and problem.lines.curves.polyhedral.all() and not search.gap <= limits.gap:
+        search_squares(problem, search, limits)
     return search
 
 
