@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from fiscus.optimise.result import Result
 
 FLIPS = 3
+SECONDS = 6.0
+"""After which no more ranges and flip points are begun."""
 
 
 def explain(
@@ -105,7 +107,7 @@ def _whole(result: Result, flips: int, *, as_json: bool) -> None:
     from fiscus.optimise.explain.overview import overview
 
     with working("solving for prices, ranges and flip points"):
-        made = overview(result, flips)
+        made = overview(result, flips, seconds=SECONDS)
     if as_json:
         print_json(made.as_dict())
         return

@@ -17,7 +17,7 @@ from fiscus.core.rows import FUNDED_ABOVE
 from fiscus.core.rules import Envelope, Risk
 from fiscus.optimise.explain.flips import Flip, Target
 from fiscus.optimise.explain.ranging import straight_piece
-from fiscus.optimise.explain.value_function import SAME, ValueFunction
+from fiscus.optimise.explain.value_function import SAME, Sample, ValueFunction
 from fiscus.optimise.repair.conflict import conflict
 from fiscus.optimise.result import Result
 from fiscus.optimise.solve import solve
@@ -29,6 +29,10 @@ MOST_CROSSINGS = 30
 QUADRUPLINGS = 10
 HALVINGS = 60
 SECONDS = 20.0
+ABOVE = 1e-4
+"""Relative distance above a crossing that was guessed, so that the line gets more than dust there."""
+BESIDE = 1e-7
+"""Relative distance at which a slope is taken where curves are smooth."""
 NEAR = 1e-5
 """Relative width at which a bisection of weights ends."""
 
@@ -36,12 +40,12 @@ NEAR = 1e-5
 class FlipSearch:
     """Solves around one result for one line."""
 
-    def __init__(self, result: Result, line: int) -> None:
+    def __init__(self, result: Result, line: int, function: ValueFunction | None = None) -> None:
         self.result, self.line, self.problem = result, line, result.problem
         self.lines = self.problem.lines
         self.weight = float(self.lines.weight[line])
         self.given = np.asarray(result.allocation)[:, line]
-        self.model = ValueFunction(result)
+        self.model = function or ValueFunction(result)
         # Aversion and limits on risk do not move in proportion to a weight.
         self.risky = self.problem.risk is not None or any(isinstance(rule, Risk) for rule in self.problem.rules)
 
@@ -96,16 +100,14 @@ class FlipSearch:
         best: Flip = base
         shut: list[tuple[int, float]] = []
         for period in cells:
-            here = base
             target = 0.0 if first else self._target(period)
             if not math.isfinite(target):
                 return dataclasses.replace(base, status="never")
-            if not first and self.forced(period, target).solution is None:
-                shut.append((period, target))
-                continue
             here = self._unit_flip(base, period, target)
             if here.status == "forbidden":
-                shut.append((period, self._some(period)))
+                shut.append((period, self._some(period) if first else target))
+                if not first:
+                    continue
             if best is base or _sooner(here, best):
                 best = here
         if best is base or best.status == "forbidden":
@@ -124,10 +126,10 @@ class FlipSearch:
         start = function.at(target)
         if not math.isfinite(start.value):
             return dataclasses.replace(base, status="forbidden")
-        piece, _ = straight_piece(function, start, 1.0 if target == 0.0 else -1.0, refine=False)
-        if math.isinf(piece.slope):
+        slope = _slope_beside(function, start, 1.0 if target == 0.0 else -1.0)
+        if math.isinf(slope):
             return dataclasses.replace(base, status="forbidden")
-        loss = max(-piece.slope if target == 0.0 else piece.slope, 0.0)
+        loss = max(-slope if target == 0.0 else slope, 0.0)
         gain = self._gain(period, target)
         if gain <= 0.0:
             return dataclasses.replace(base, status="never", loss=loss)
@@ -219,11 +221,23 @@ class FlipSearch:
         amounts = {t: amount for t, amount in amounts.items() if math.isfinite(amount)}
         shut = all(self.forced(t, amount).solution is None for t, amount in amounts.items())
         weight = self.weight or 1.0
+        near = None if shut or self.risky else self._guessed(base, cells)
+        if near is not None and self._reached(base, cells, near):
+            return near, base
         for _ in range(QUADRUPLINGS if self.risky or not shut else 0):
             weight *= 4.0
             if self._reached(base, cells, weight):
                 return weight, base
         return None, (self._forbidden(base, *next(iter(amounts.items()))) if shut and amounts else _never(base))
+
+    def _guessed(self, base: Flip, cells: list[int]) -> float | None:
+        """A weight a little above that at which the first unit earns its price with the plan's choices kept."""
+        tied = self.problem.statement.indicated[cells, self.line].any() or not self.lines.curves.concave[self.line]
+        if tied or base.target != "first unit":
+            return None
+        needed = [self._unit_flip(base, period, 0.0).needed for period in cells]
+        known = [weight for weight in needed if weight is not None]
+        return min(known) * (1.0 + ABOVE) if known else None
 
     def _reached(self, base: Flip, cells: list[int], weight: float, ratio: float = 1.0) -> bool:
         """Whether the best plan at a weight and a cost gives the line its target in some period."""
@@ -255,8 +269,12 @@ class FlipSearch:
     def _crossed(self, flip: Flip, weight: float, cells: list[int]) -> Flip:
         """Lower the weight from crossing to crossing until no plan with the line is better than the best without it."""
         slack, loss = flip.uncertainty, flip.loss
-        for _ in range(MOST_CROSSINGS):
-            out, found = self.solved(self._without(cells, weight)), self.solved(self.changed(weight))
+        out = self.solved(self._without(cells, weight))
+        # A line that gets nothing anywhere is worth nothing whatever its weight.
+        same = len(cells) == self.problem.shape[0] and out.solution is not None and self.worth(out.allocation) == 0.0
+        for turn in range(MOST_CROSSINGS):
+            found = self.solved(self.changed(weight))
+            out = out if same or turn == 0 else self.solved(self._without(cells, weight))
             if out.solution is None or found.solution is None:
                 break
             lead, more = found.value - out.value, self.worth(found.allocation) - self.worth(out.allocation)
@@ -332,6 +350,14 @@ def _sooner(one: Flip, other: Flip) -> bool:
     """Whether one flip needs less weight than another."""
     least = [math.inf if each.needed is None else each.needed for each in (one, other)]
     return least[0] < least[1] or (other.status == "forbidden" and one.status != "forbidden")
+
+
+def _slope_beside(function: ValueFunction, start: Sample, direction: float) -> float:
+    """Slope, along a direction, of the value next to where the bound stands; infinite where the bound cannot go there."""
+    if function.newton is None:
+        return straight_piece(function, start, direction, refine=False)[0].slope
+    near = function.at(function.standing + direction * BESIDE * max(1.0, abs(function.standing)))
+    return direction * near.slope if math.isfinite(near.value) else -math.inf
 
 
 def _rounding(value: float) -> float:

@@ -13,13 +13,16 @@ cost at which a plan with the line is as good as the best without is found to th
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from fiscus.core.money import format_amount
 from fiscus.core.problem import Problem
 from fiscus.errors import InvalidInput
 from fiscus.optimise.explain.data import worth
 from fiscus.optimise.result import Result
+
+if TYPE_CHECKING:
+    from fiscus.optimise.explain.value_function import ValueFunction
 
 Status = Literal["funded", "flips", "never", "forbidden"]
 Target = Literal["first unit", "whole", "ask"]
@@ -93,7 +96,14 @@ class Flip:
         return [f"With the same benefit it would be funded at a cost of up to {code} {most}; it costs {code} {now}."]
 
 
-def flip(result: Result, line: str, period: str | None = None, *, cost: bool = True) -> Flip:
+def flip(
+    result: Result,
+    line: str,
+    period: str | None = None,
+    *,
+    cost: bool = True,
+    function: ValueFunction | None = None,
+) -> Flip:
     """What would have to change for a line that gets nothing, or less than it asks, to be funded.
 
     Args:
@@ -101,6 +111,7 @@ def flip(result: Result, line: str, period: str | None = None, *, cost: bool = T
         line: Its id.
         period: Name of the period; any of them when not given.
         cost: Whether to look for the cost at which an all-or-nothing line would be funded.
+        function: Of the result, shared by many questions; made when not given.
 
     Raises:
         InvalidInput: For a line or period that does not exist, or a method that does not seek value.
@@ -113,7 +124,7 @@ def flip(result: Result, line: str, period: str | None = None, *, cost: bool = T
         raise InvalidInput(f"no period is called {period!r}; the periods are {', '.join(problem.periods)}")
     from fiscus.optimise.explain.flip_search import FlipSearch
 
-    search = FlipSearch(result, problem.line_position[line])
+    search = FlipSearch(result, problem.line_position[line], function)
     found = search.flip(None if period is None else problem.periods.index(period))
     if cost and found.status == "flips" and bool(problem.lines.lumpy[search.line]):
         found = search.with_cost(found)

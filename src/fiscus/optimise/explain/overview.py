@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from fiscus.optimise.explain.flips import Flip, flip
 from fiscus.optimise.explain.lines import explanation, unit_explanation
 from fiscus.optimise.explain.picture import Picture, rule_text
 from fiscus.optimise.explain.ranging import PriceRange, price_range
+from fiscus.optimise.explain.value_function import ValueFunction
 from fiscus.optimise.result import Binding, Result
 from fiscus.optimise.run_folder import SavedRun
 
@@ -125,12 +127,13 @@ class Overview:
         return [each.sentence(rule_text(problem, each.rule), problem.currency.code) for each in self.ranges]
 
 
-def overview(result: Result, flips: int = 3) -> Overview:
+def overview(result: Result, flips: int = 3, *, seconds: float = math.inf) -> Overview:
     """Units, largest changes, what binds with its range, and what the best lines without money would need.
 
     Args:
         result: With an allocation.
         flips: How many lines without money to look at; each takes some solves.
+        seconds: After these no more ranges and flip points are begun, and the notes say how many are left out.
 
     Raises:
         NoAllocation: Where there is no allocation.
@@ -146,8 +149,10 @@ def overview(result: Result, flips: int = 3) -> Overview:
     unfunded: list[Flip] = []
     notes: list[str] = []
     if plan(problem, result.method).seeks_value:
-        ranges = [price_range(result, each) for each in [each for each in result.binding if each.price][:MOST_RANGES]]
-        unfunded = [flip(result, line, cost=False) for line in nearest_unfunded(picture, flips)]
+        function = ValueFunction(result)
+        function.deadline = time.monotonic() + seconds
+        ranges = _ranges(result, function, notes)
+        unfunded = _unfunded(result, picture, flips, function, notes)
     else:
         notes.append(
             f"The {result.method} method does not look for the most value, so there are no prices and flip points."
@@ -160,6 +165,32 @@ def overview(result: Result, flips: int = 3) -> Overview:
         tuple(unfunded),
         tuple(notes),
     )
+
+
+def _ranges(result: Result, function: ValueFunction, notes: list[str]) -> list[PriceRange]:
+    """Ranges of the dearest limits, as many as time allows."""
+    priced = [each for each in result.binding if each.price]
+    found: list[PriceRange] = []
+    for each in priced[:MOST_RANGES]:
+        if function.late:
+            break
+        found.append(price_range(result, each, function))
+    if left_out := len(priced) - len(found):
+        notes.append(f"Left out: the ranges of {left_out} more limits that have a price.")
+    return found
+
+
+def _unfunded(result: Result, picture: Picture, count: int, function: ValueFunction, notes: list[str]) -> list[Flip]:
+    """Flip points of the nearest lines without money, as many as time allows."""
+    lines = nearest_unfunded(picture, count)
+    found: list[Flip] = []
+    for line in lines:
+        if function.late:
+            break
+        found.append(flip(result, line, cost=False, function=function))
+    if left_out := lines[len(found) :]:
+        notes.append(f"Left out for lack of time: what {', '.join(left_out)} would need; ask for each line alone.")
+    return found
 
 
 def nearest_unfunded(picture: Picture, count: int) -> list[str]:

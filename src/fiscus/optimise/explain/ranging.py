@@ -24,6 +24,8 @@ WITHIN = 0.01
 
 FURTHEST = 0.1 * ROOMY
 MOST_STEPS = 60
+ASIDE = 5e-4
+"""Share of an interval by which a guess is moved off the end that it is nearer to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class PriceRange:
         within: 0 where the value follows a straight line in the range, else the relative change of the slope that is allowed.
         choices_fixed: Whether the plan has yes-or-no choices, which were kept as they are.
         unit: Of the limit; empty for money.
+        cut_short: Whether time ran out on the way to the ends, so that the price holds at least where it is said to.
     """
 
     rule: str
@@ -59,6 +62,7 @@ class PriceRange:
     within: float
     choices_fixed: bool
     unit: str = ""
+    cut_short: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data; numbers without end are null."""
@@ -85,7 +89,7 @@ class PriceRange:
             said += f"{-self.price_below:+.4g}, "
         else:
             said += f"one more unit of the {what} of {self.limit:,.2f} {unit} is worth {self.price:+.4g}, "
-        said += _span(self.lower, self.upper, self.limit)
+        said += ("at least " if self.cut_short else "") + _span(self.lower, self.upper, self.limit)
         if self.within:
             said += f" (within {self.within:.0%})"
         corner = math.isfinite(self.price) and self.lower == self.limit and self.price_below != self.price
@@ -112,18 +116,19 @@ def _number(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def price_range(result: Result, rule_row: Binding | Label) -> PriceRange:
+def price_range(result: Result, rule_row: Binding | Label, function: ValueFunction | None = None) -> PriceRange:
     """The price of one row of a rule and the range of its limit over which the price holds.
 
     Args:
         result: With an allocation.
         rule_row: A row that binds, or the label of any row of a rule, such as ``("budget", "FY2024")``.
+        function: Of the result, shared by many ranges; made when not given.
 
     Raises:
         InvalidInput: For a row that does not exist, or a method that does not seek value and so has no prices.
         NoAllocation: Where there is no allocation.
     """
-    function = limit_value(result, rule_row)
+    function = (function or ValueFunction(result)).of_row(rule_row)
     end = _smooth_end if function.curved else _straight_end
     base = function.at(function.standing)
     up, down = end(function, base, 1.0), end(function, base, -1.0)
@@ -145,6 +150,7 @@ def price_range(result: Result, rule_row: Binding | Label) -> PriceRange:
         within=WITHIN if function.curved else 0.0,
         choices_fixed=function.choices_fixed,
         unit=rows.unit,
+        cut_short=up.cut_short or down.cut_short,
     )
 
 
@@ -154,6 +160,7 @@ class End:
 
     slope: float
     reach: float
+    cut_short: bool = False
 
 
 def limit_value(result: Result, rule_row: Binding | Label) -> ValueFunction:
@@ -249,14 +256,24 @@ def _smooth_end(function: ValueFunction, base: Sample, direction: float) -> End:
     if far <= 1e-6 * scale:
         return End(-direction * math.inf, 0.0)
     slope = function.at(function.standing + direction * 1e-7 * scale).slope
+
+    def changed(distance: float) -> float:
+        """Change of the slope in units of what is allowed."""
+        sample = function.at(function.standing + direction * distance)
+        if not math.isfinite(sample.value):
+            return math.inf
+        return abs(sample.slope - slope) / (WITHIN * abs(slope) + 1e-12)
+
     good, bad = 1e-7 * scale, math.inf
-    step, changes = 1e-3 * scale, (0.0, math.inf)
-    for turn in range(MOST_STEPS):
+    step, changes, stuck = 1e-3 * scale, (0.0, math.inf), 0
+    for _ in range(MOST_STEPS):
         if bad < math.inf and bad - good <= 1e-3 * bad:
             break
-        trial = min(step, far) if bad == math.inf else _between(good, bad, *(changes if turn % 2 else (0.0, math.inf)))
-        sample = function.at(function.standing + direction * trial)
-        change = abs(sample.slope - slope) / (WITHIN * abs(slope) + 1e-12) if math.isfinite(sample.value) else math.inf
+        if function.late:
+            return End(slope, good, cut_short=True)
+        width = bad - good
+        trial = min(step, far) if bad == math.inf else _between(good, bad, *changes, halve=stuck > 1)
+        change = changed(trial)
         if change <= 1.0:
             good, changes = trial, (change, changes[1])
             # Aim a little past where a slope that changes evenly would have changed enough.
@@ -265,13 +282,14 @@ def _smooth_end(function: ValueFunction, base: Sample, direction: float) -> End:
                 return End(slope, far if edged else math.inf)
         else:
             bad, changes = trial, (changes[0], change)
+        stuck = stuck + 1 if bad - good > 0.5 * width else 0
     return End(slope, good)
 
 
-def _between(good: float, bad: float, inside: float, outside: float) -> float:
+def _between(good: float, bad: float, inside: float, outside: float, *, halve: bool) -> float:
     """Where to look next for a change of 1: on the line between both ends, a little to either side of its guess in turn."""
-    if not math.isfinite(outside):  # The slope may jump, so every second look halves the interval.
+    if halve or not math.isfinite(outside):  # The slope may jump; then lines between the ends lead nowhere.
         return 0.5 * (good + bad)
     share = (1.0 - inside) / (outside - inside)
-    share += 5e-4 if share < 0.5 else -5e-4  # Just past the guess, so that the interval closes from both sides.
+    share += ASIDE if share < 0.5 else -ASIDE  # Just past the guess, so that the interval closes from both sides.
     return good + (bad - good) * min(max(share, 0.02), 0.98)

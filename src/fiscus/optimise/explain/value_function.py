@@ -7,6 +7,7 @@ of the limit, and every look at it is one warm solve.
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -20,6 +21,7 @@ from fiscus.core.problem import Problem
 from fiscus.core.rows import Label, Point, Rows
 from fiscus.errors import InvalidInput
 from fiscus.optimise import highs
+from fiscus.optimise.explain.newton import Newton, State
 from fiscus.optimise.form import form
 from fiscus.optimise.highs import Outcome, Warm
 from fiscus.optimise.layout import Form
@@ -35,6 +37,8 @@ ROOMY = 1000.0
 CLOSE = 1e-10
 """Relative error of the curves that a solution may have."""
 
+MOST_MISSES = 3
+"""Looks in a row at which Newton's method may fail before it is left alone."""
 MOST_REFINEMENTS = 12
 NEWTON_STEPS = 6
 TIES = ("lumpy", "funded", "min_ticket")
@@ -71,7 +75,7 @@ class Fixed:
                 f"the {result.method} method does not look for the most value, so its limits have no prices; "
                 "solve with method optimise to price them"
             )
-        self.problem, self.spend = asked.problem, np.asarray(result.allocation)
+        self.problem, self.spend, self.binding = asked.problem, np.asarray(result.allocation), result.binding
         self.points = self._with(initial_points(self.problem), stocks(self.problem, self.spend))
         self._start = self.points
         self._build()
@@ -221,7 +225,10 @@ class ValueFunction(Fixed):
     Attributes:
         standing: Where the bound stands.
         side: Which bound.
+        deadline: On the monotonic clock; looks after it are for the asker to leave out.
     """
+
+    deadline: float = math.inf
 
     row: int = -1
     rows: Rows
@@ -229,6 +236,25 @@ class ValueFunction(Fixed):
     standing: float = 0.0
     _row: int = -1
     _column: int = -1
+    _state: State | None = None
+    _misses: int = 0
+
+    @cached_property
+    def newton(self) -> Newton | None:
+        """The model on its true curves, where Newton's method serves it."""
+        if not self.curved:
+            return None
+        model = form(self._wide, self.points, curves="exact")
+        lower, upper = self._row_bounds
+        chosen = np.round(_choices(model, self.spend))
+        model = replace(
+            model,
+            row_lower=np.concatenate([lower, model.row_lower[len(lower) :]]),
+            row_upper=np.concatenate([upper, model.row_upper[len(upper) :]]),
+            lower=np.where(model.integer, chosen, model.lower),
+            upper=np.where(model.integer, chosen, model.upper),
+        )
+        return Newton(model, self.points, self.spend) if Newton.serves(model) else None
 
     def of_row(self, wanted: Binding | Label) -> ValueFunction:
         """Choose a row of a rule."""
@@ -238,18 +264,25 @@ class ValueFunction(Fixed):
             ruled = any(rows.labels is each.labels for each in model.problem.statement.rows)
             if not ruled or rows.kind in TIES or (kind and rows.kind != kind) or label not in rows.labels:
                 continue
+            self._restore()
             self.rows, self.row = rows, list(rows.labels).index(label)
-            self._row = start + self.row
+            self._row, self._column = start + self.row, -1
             self._choose_side()
             return self
         raise InvalidInput(f"no rule has a limit called {' / '.join(label)}")
 
     def of_floor(self, period: int, line: int, standing: float) -> ValueFunction:
         """Choose the floor of one amount, set to where it is to stand; a floor chosen before goes back to what it was."""
-        if self._column >= 0:
-            self._set(float(self.model.lower[self._column]))
-        self._column, self.standing, self.side = period * self.problem.shape[1] + line, standing, "floor"
+        self._restore()
+        self._row, self._column = -1, period * self.problem.shape[1] + line
+        self.standing, self.side = standing, "floor"
         return self
+
+    def _restore(self) -> None:
+        """Put a bound chosen before back to what it was."""
+        if self._column >= 0 or self._row >= 0:
+            self._set(self._original)
+        self._state = None
 
     def _choose_side(self) -> None:
         lower, upper = float(self.model.row_lower[self._row]), float(self.model.row_upper[self._row])
@@ -265,6 +298,9 @@ class ValueFunction(Fixed):
 
     def at(self, bound: float, *, refine: bool = True) -> Sample:
         """The value and its slope where the bound stands at a place."""
+        found = self._newton_sample(bound) if refine else None
+        if found is not None:
+            return found
         outcome = self._solved(bound, refine=refine)
         columns, rows = outcome.column_dual, outcome.row_dual
         if outcome.solution is None or columns is None or rows is None:
@@ -272,6 +308,62 @@ class ValueFunction(Fixed):
         dual = float(columns[self._column] if self._column >= 0 else rows[self._row])
         signed = {"cap": max(dual, 0.0), "floor": min(dual, 0.0), "equal": dual}[self.side]
         return Sample(bound, outcome.bound + self.model.constant, signed)
+
+    def _newton_sample(self, bound: float) -> Sample | None:
+        """The same on the true curves themselves, where these and the steps allow."""
+        newton = self.newton
+        if newton is None or self._misses >= MOST_MISSES:
+            return None
+        model, column, row = newton.model, self._column, self._row
+        lower, upper = model.lower.copy(), model.upper.copy()
+        row_lower, row_upper = model.row_lower.copy(), model.row_upper.copy()
+        if column >= 0:
+            lower[column], upper[column] = bound, max(bound, upper[column])
+        else:
+            row_lower[row] = row_lower[row] if self.side == "cap" else bound
+            row_upper[row] = row_upper[row] if self.side == "floor" else bound
+        for start in (self._state, self._first):
+            state = newton.solve(start, (lower, upper), (row_lower, row_upper)) if start is not None else None
+            if state is not None:
+                self._state, self._misses = state, 0
+                dual = float(newton.reduced(state)[column] if column >= 0 else state.y[row])
+                signed = {"cap": max(dual, 0.0), "floor": min(dual, 0.0), "equal": dual}[self.side]
+                return Sample(bound, newton.value(state.x), signed)
+        self._misses += 1
+        return None
+
+    @property
+    def late(self) -> bool:
+        """Whether the deadline has passed."""
+        return time.monotonic() > self.deadline
+
+    @cached_property
+    def _first(self) -> State | None:
+        """Where Newton's method starts: the plan with its prices, or a solution of linear pieces; None where neither leads on."""
+        newton = self.newton
+        if newton is None:
+            return None
+        model, labels = newton.model, {(each.kind, each.row): each.price or 0.0 for each in self.binding}
+        prices = np.zeros(model.matrix.shape[0])
+        for rows, start in zip(model.rows, model.offsets[:-1].tolist(), strict=True):
+            if any((rows.kind, label) in labels for label in rows.labels):
+                prices[start : start + len(rows)] = [labels.get((rows.kind, label), 0.0) for label in rows.labels]
+        bounds = (model.lower, model.upper), (model.row_lower, model.row_upper)
+        state = newton.solve(newton.start(model.at(self.spend), prices), *bounds)
+        if state is not None:
+            return state
+        outcome = self._solved(self._original, refine=True)
+        if outcome.solution is None or outcome.row_dual is None:
+            return None
+        shared = len(self._row_bounds[0])
+        prices = np.concatenate([outcome.row_dual[:shared], np.zeros(len(prices) - shared)])
+        spend = np.clip(self.model.spend(outcome.solution), self.problem.lines.floor, self.problem.lines.cap)
+        return newton.solve(newton.start(model.at(spend), prices), *bounds)
+
+    @property
+    def _original(self) -> float:
+        """Where the chosen bound stands in the problem."""
+        return float(self.model.lower[self._column]) if self._column >= 0 else self.standing
 
     def _solved(self, bound: float, *, refine: bool) -> Outcome:
         """Solve, and again with finer curves while they are off."""
@@ -302,7 +394,8 @@ class ValueFunction(Fixed):
         loosening = {"cap": 1.0, "floor": -1.0, "equal": 0.0}[self.side]
         if direction == loosening:
             return math.inf
-        arrays = replace(self.model, integer=np.zeros(len(self.model.integer), dtype=bool))
+        model = self.newton.model if self.newton is not None else self.model  # Without pieces there are fewer columns.
+        arrays = replace(model, integer=np.zeros(len(model.integer), dtype=bool))
         row_lower, row_upper = arrays.row_lower.copy(), arrays.row_upper.copy()
         lower = arrays.lower.copy()
         if self._column >= 0:
