@@ -20,10 +20,12 @@ from fiscus.core.arrays import frozen
 from fiscus.core.curves import Curves
 from fiscus.core.process import Scenarios
 from fiscus.core.risk import Measure, RiskAversion
-from fiscus.core.rules import AtMost, Envelope, Reserve, Share
+from fiscus.core.rules import AtMost, Envelope, Reserve, Resource, Share
 from fiscus.errors import InvalidInput, NoAllocation
 from fiscus.optimise import highs
 from fiscus.optimise.form import form
+from fiscus.optimise.frontier import sift
+from fiscus.optimise.frontier.families import Budgets
 from fiscus.optimise.frontier.points import frontier
 from fiscus.optimise.frontier.whatif import compare_scenarios, variant
 
@@ -95,6 +97,136 @@ def test_a_warm_model_recovers_from_an_infeasible_and_a_crossed_turn():
     again = warm.solve()
     assert again.status == "optimal"
     assert again.bound == pytest.approx(first.bound, rel=1e-12)
+
+
+# --- small models near an answer --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def always_sift(monkeypatch):
+    """Sift whatever can be, from very few columns on."""
+    settings = {"LEAST_COLUMNS": 1, "LEAST_RATIO": 0.0, "FEWEST": 2, "SHARE": 0.0, "MOST_SHARE": 1.0}
+    for name, value in settings.items():
+        monkeypatch.setattr(sift, name, value)
+
+
+def test_small_models_near_an_answer_find_what_a_cold_solve_finds(always_sift):
+    asked = answered = 0
+    for seed in range(120):
+        problem, _ = random_problem(
+            np.random.default_rng(seed), curves=("linear", "capped", "piecewise"), integers=False, lines=(3, 9)
+        )
+        total = float(problem.budget.sum())
+        if not np.isfinite(total) or total == 0 or problem.risk is not None:
+            continue
+        budgets = Budgets(problem, None, 1.5 * total)
+        if budgets.moving is None:
+            continue
+        family = budgets.family(budgets.points)
+        sifter = sift.Sifter.of(family, gap=1e-6)
+        start = highs.run(family.at(total))
+        if sifter is None or start.row_dual is None:
+            continue
+        sifter.start(start.row_dual)
+        for share in (1.0, 0.97, 0.8, 1.3, 0.4):
+            arrays = family.at(share * total)
+            cold, ours = highs.run(arrays), sifter.solve(share * total)
+            asked, answered = asked + 1, answered + (ours is not None)
+            if ours is None:
+                continue
+            assert cold.status == "optimal"
+            size = max(1e-3, abs(cold.bound))
+            assert arrays.worth(ours.solution) == pytest.approx(cold.bound, abs=1e-7 * size)
+            assert cold.bound - 1e-7 * size <= ours.bound <= cold.bound + 1e-7 * size
+            amounts = np.concatenate([ours.solution, arrays.matrix @ ours.solution])
+            low = np.concatenate([arrays.lower, arrays.row_lower])
+            high = np.concatenate([arrays.upper, arrays.row_upper])
+            assert (amounts >= low - 1e-6).all()
+            assert (amounts <= high + 1e-6).all()
+    assert answered > 0.6 * asked > 60
+
+
+def across_plan(rng, lines=1200):
+    """Pieces on a tree with floors and caps, and rules across it, large enough to be sifted."""
+    x = np.cumsum(rng.uniform(1, 20, (lines, 5)).round(2), axis=1)
+    slopes = np.sort(rng.uniform(0.1, 2.0, (lines, 5)), axis=1)[:, ::-1]
+    y = np.cumsum(np.diff(x, prepend=0.0, axis=1) * slopes, axis=1)
+    points = [
+        ";".join(f"{a!r}:{b!r}" for a, b in zip(*each, strict=True))
+        for each in zip(x.tolist(), y.tolist(), strict=True)
+    ]
+    units = 30
+    cap = np.where(rng.random(units) < 0.5, rng.uniform(0.3, 0.9, units) * x[:, -1].sum() / units, np.inf)
+    table = {
+        "id": [f"l{i}" for i in range(lines)],
+        "unit": [f"u{i % units}" for i in range(lines)],
+        "curve": ["piecewise"] * lines,
+        "points": points,
+        "ask": (x[:, -1] * rng.uniform(0.5, 1.2, lines)).tolist(),
+        "floor": np.where(rng.random(lines) < 0.2, x[:, 0] * 0.7, 0.0).tolist(),
+        "odd": ["yes" if mark else "no" for mark in rng.random(lines) < 0.3],
+        "staff": rng.uniform(0.0, 2.0, lines).round(2).tolist(),
+    }
+    tree = {
+        "id": ["root", *(f"u{i}" for i in range(units))],
+        "parent": ["", *["root"] * units],
+        "cap": [None, *(float(each) if np.isfinite(each) else None for each in cap)],
+    }
+    rules = (
+        Share(id="odd-most", tag={"odd": "yes"}, cap=0.25),
+        Resource(id="staff", usage="staff", capacity=float(0.4 * x[:, -1].sum())),
+    )
+    budget = float(x[:, -1].sum() / 2)
+    return fiscus.Problem.from_frames(units=tree, lines=table, budget=budget).but(rules=rules)
+
+
+@pytest.mark.parametrize("spend_weight", [0.0, 0.6])
+def test_a_large_frontier_is_sifted_and_equals_cold_solves(monkeypatch, spend_weight):
+    answers = []
+    real = sift.Sifter.solve
+
+    def counted(self, *args, **kwargs):
+        answers.append(real(self, *args, **kwargs))
+        return answers[-1]
+
+    monkeypatch.setattr(sift.Sifter, "solve", counted)
+    problem = across_plan(np.random.default_rng(4)).but(spend_weight=spend_weight)
+    totals = np.linspace(0.3, 1.2, 40) * float(problem.budget[0])
+    made = frontier(problem, values=totals)
+    assert sum(each is not None for each in answers) >= 30
+    for point in made.points[::6]:
+        changed = at_budget(problem, point.parameter)
+        cold = highs.run(form(changed))
+        assert point.status == "optimal"
+        assert point.value == pytest.approx(cold.bound, rel=1e-9)
+        assert point.value <= point.bound <= cold.bound * (1 + 1e-8)
+        assert fiscus.violations(changed, point.spend) == []
+        # Value is concave in the budget: what a unit costs lies between the slopes on both sides.
+        wide = 1e-3 * point.parameter
+        up, down = (highs.run(form(at_budget(problem, point.parameter + step))).bound for step in (wide, -wide))
+        assert (up - cold.bound) / wide - 1e-6 <= point.price <= (cold.bound - down) / wide + 1e-6
+
+
+def test_over_risk_and_alignment_small_models_find_the_same(always_sift, monkeypatch):
+    problem = scenario_plan(np.random.default_rng(7), n=4, scenarios=8)
+    curves = {"over": "risk", "points": 9}, {"over": "alignment", "points": 9, "reference": [2.0, 5.0, 1.0, 0.0]}
+    sifted = [frontier(problem, **settings) for settings in curves]
+    monkeypatch.setattr(sift.Sifter, "of", classmethod(lambda *_, **__: None))
+    for settings, ours in zip(curves, sifted, strict=True):
+        for point, whole in zip(ours.points, frontier(problem, **settings).points, strict=True):
+            assert point.status == whole.status
+            assert (point.value, point.risk) == pytest.approx((whole.value, whole.risk), rel=1e-6, abs=1e-7)
+
+
+def test_a_lean_form_has_a_row_less_for_each_sum_and_none_where_it_cannot_be():
+    problem = curves_plan("capped", n=3)
+    budgets = Budgets(problem, None, 1.5 * float(problem.budget[0]))
+    family = budgets.family(budgets.points)
+    lean = sift.Lean.of(family)
+    assert len(lean.rows) == len(family.arrays.row_lower) - 3
+    assert len(lean.cost) == len(family.arrays.cost) - 3
+    whole = dataclasses.replace(family.arrays, integer=np.ones(len(family.arrays.cost), dtype=bool))
+    assert sift.Lean.of(dataclasses.replace(family, arrays=whole)) is None
 
 
 # --- budget ----------------------------------------------------------------------------------------------------------
@@ -177,6 +309,18 @@ def test_the_knee_of_a_square_root_is_where_its_slope_is_the_chords():
     )
     closed_form = ((np.sqrt(low) + np.sqrt(high)) / 2) ** 2
     assert made.knee.parameter == pytest.approx(closed_form, abs=1.0)
+
+
+@pytest.mark.parametrize(("total", "amount"), [(50.0, 1.0), (5e8, 1e6), (9e9, 1e6), (1.14e12, 1e9)])
+def test_the_step_of_the_budget_is_worth_its_slope_whatever_the_budget(total, amount):
+    curves = Curves.make(["log"] * 3, a=[3.0 * total, 2.0 * total, total], h=[total] * 3)
+    problem = small_plan(unit=("north",) * 3, periods=1, budget=total, line={"curves": curves, "cap": 2.0 * total})
+    made = frontier(problem, points=3)
+    assert made.amount == amount
+    # In parts of the total 3 / (1 + x1) = 2 / (1 + x2) with x1 + x2 = 1 gives a slope of 5 / 3, above the third line's 1.
+    slope = 5 / 3
+    assert made.next_million == pytest.approx(slope * amount, rel=0.02)
+    assert made.last_million == pytest.approx(slope * amount, rel=0.02)
 
 
 def test_a_straight_curve_has_no_knee():

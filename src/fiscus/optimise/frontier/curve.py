@@ -88,7 +88,7 @@ class Frontier:
 
     @property
     def next_million(self) -> float:
-        """True value of the next ``amount`` of budget (a million where the plan is large); NaN over anything else."""
+        """True value of the next ``amount`` of budget (a million unless the plan is small or huge); NaN over anything else."""
         return _difference(self.richer, self.current)
 
     @property

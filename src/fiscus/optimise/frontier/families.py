@@ -25,8 +25,8 @@ from fiscus.errors import InvalidInput, NoAllocation
 from fiscus.optimise import highs
 from fiscus.optimise.aversion import least_risk_form
 from fiscus.optimise.form import form
+from fiscus.optimise.frontier.family import Family, Moving
 from fiscus.optimise.frontier.reference import Reference
-from fiscus.optimise.frontier.sweep import Family, Moving
 from fiscus.optimise.layout import Arrays, Form
 from fiscus.optimise.pieces import Points, initial_points
 

@@ -31,6 +31,8 @@ MOST_POINTS = 10_000
 GROWTH = 1.5
 """Budgets are swept up to this factor of the plan's own."""
 MILLION = 1e6
+FINEST = 1e-4
+"""Least step of the budget relative to it: a hundred times the tolerances of rules and gaps, or its worth would be lost in them."""
 
 
 def frontier(
@@ -63,7 +65,8 @@ def frontier(
         measure: Risk measure, ``cvar:LEVEL``, ``worst``, ``chance:LEVEL`` or ``meanvar``; the plan's own, or ``cvar:0.95``, when not given.
         reference: What alignment is measured with: amounts of shape (T, n) or (n,), or ``targets`` for the units' targets; last
             year when not given.
-        amount: Over the budget: the step whose value is reported; a million, or less where the budget is small.
+        amount: Over the budget: the step whose value is reported; a million, or less where the budget is small, or more where
+            a million is lost in the tolerances (above ten thousand million).
         gap: Relative gap at which a point is called optimal; 1e-6, or 1e-4 where curves are S-shaped.
         time_limit: Seconds for each point.
         seed: Of the solver.
@@ -305,8 +308,12 @@ def _grid(low: float, high: float, points: int) -> list[float]:
 
 
 def _step(total: float) -> float:
-    """A million, or the power of ten at a tenth or less of a smaller budget."""
-    return min(MILLION, 10.0 ** np.floor(np.log10(total / 10.0))) if total > 0 else 0.0
+    """A million, or the power of ten at a tenth or less of a smaller budget, or at a ten-thousandth or more of a huge one."""
+    if total <= 0:
+        return 0.0
+    if total * FINEST > MILLION:
+        return float(10.0 ** np.ceil(np.log10(total * FINEST)))
+    return float(min(MILLION, 10.0 ** np.floor(np.log10(total / 10.0))))
 
 
 def _solved_point(point: FrontierPoint | None) -> FrontierPoint | None:

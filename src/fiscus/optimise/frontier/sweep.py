@@ -1,7 +1,8 @@
 """Solving one model at many values of one number: a budget, a least mean value, a least alignment.
 
 A sweeper takes the values and answers each with a checked plan, its true worth, a proven bound and the price of one more unit.
-:class:`WarmSweeper` holds one persistent HiGHS model in which only bounds of rows move, so each solve starts from the last one.
+:class:`WarmSweeper` holds one persistent HiGHS model in which only bounds of rows move, so each solve starts from the last one;
+large models with few rows are answered by small ones near the last answer (:mod:`fiscus.optimise.frontier.sift`).
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from typing import Protocol
 
 import numpy as np
 
-from fiscus.core.arrays import BoolArray, FloatArray, IntArray
+from fiscus.core.arrays import BoolArray, FloatArray
 from fiscus.core.dynamics import stocks
 from fiscus.core.problem import Problem
 from fiscus.optimise import highs
+from fiscus.optimise.frontier.family import Family
+from fiscus.optimise.frontier.sift import Sifter
 from fiscus.optimise.highs import Outcome, Warm
-from fiscus.optimise.layout import Arrays, Form
 from fiscus.optimise.pieces import Points, initial_points, refined
 from fiscus.optimise.refine import clean
 from fiscus.optimise.result import Status, relative_gap
@@ -27,6 +29,8 @@ MOST_ROUNDS = 40
 """Times the curves are refined for all values together; what is open then is solved alone, or reported with its gap."""
 CLOSE = 1e-5
 """Relative distance at which two tangents of a curve are as good as one."""
+SURE = 1e-9
+"""Relative gap below which no other plan is tried: it could not be better by more."""
 PROBES = 6
 """Values at which the curves are first refined, before all are solved."""
 
@@ -58,57 +62,6 @@ class Sweeper(Protocol):
     def sweep(self, parameters: Sequence[float]) -> list[Swept]:
         """One answer a value, in the order given."""
         ...
-
-
-@dataclass(frozen=True, eq=False)
-class Moving:
-    """Rows whose bounds move with the parameter p: ``lower + lower_slope * p`` and ``upper + upper_slope * p``, shape (k,).
-
-    The slope is zero where a bound is infinite.
-    """
-
-    rows: IntArray
-    lower: FloatArray
-    upper: FloatArray
-    lower_slope: FloatArray
-    upper_slope: FloatArray
-
-    def at(self, parameter: float) -> tuple[FloatArray, FloatArray]:
-        """Bounds at one value."""
-        lower, upper = self.lower.copy(), self.upper.copy()
-        for bound, slope in ((lower, self.lower_slope), (upper, self.upper_slope)):
-            bound[slope != 0] += slope[slope != 0] * parameter
-        return lower, upper
-
-    def price(self, row_dual: FloatArray | None) -> float:
-        """Gain in the objective for one more unit of the parameter; a dual above zero belongs to an upper bound."""
-        if row_dual is None:
-            return float(np.nan)
-        duals = row_dual[self.rows]
-        return float(np.maximum(duals, 0.0) @ self.upper_slope + np.minimum(duals, 0.0) @ self.lower_slope)
-
-
-@dataclass(frozen=True, eq=False)
-class Family:
-    """Models that differ in the bounds of some rows only.
-
-    Attributes:
-        model: Names the columns; its columns come first in the arrays.
-        arrays: What is solved, stated at the widest value.
-        moving: What changes.
-        constant: To be added to the objective.
-    """
-
-    model: Form
-    arrays: Arrays
-    moving: Moving
-    constant: float
-
-    def at(self, parameter: float) -> Arrays:
-        """The arrays at one value."""
-        row_lower, row_upper = self.arrays.row_lower.copy(), self.arrays.row_upper.copy()
-        row_lower[self.moving.rows], row_upper[self.moving.rows] = self.moving.at(parameter)
-        return replace(self.arrays, row_lower=row_lower, row_upper=row_upper)
 
 
 Judge = Callable[[float, FloatArray], float | None]
@@ -188,6 +141,8 @@ class WarmSweeper:
         """The answer with a plan of another value in place of its own, where that is allowed and better."""
         if known.status not in ("optimal", "feasible", "no_solution"):
             return known
+        if relative_gap(known.aim, known.bound, self.effort.stake) <= SURE:
+            return known
         worth = self.judge(known.parameter, spend)
         if worth is None or worth <= known.aim:
             return known
@@ -252,7 +207,7 @@ class WarmSweeper:
 
 
 class _Models:
-    """The persistent models of a family: the whole one, and where it has integers one with the integers fixed."""
+    """The persistent models of a family: the whole one, where it has integers one with the integers fixed, small ones else."""
 
     def __init__(self, family: Family, effort: Effort) -> None:
         arrays = family.arrays
@@ -261,9 +216,14 @@ class _Models:
         self.whole = Warm(arrays, gap=effort.gap / 2 if len(self.integer) else effort.gap, seed=effort.seed)
         relaxed = replace(arrays, integer=np.zeros(len(arrays.cost), dtype=bool))
         self.fixed = Warm(relaxed, gap=effort.gap, seed=effort.seed) if len(self.integer) else None
+        self.sifter = Sifter.of(family, gap=effort.gap, seed=effort.seed)
 
     def solve(self, parameter: float) -> Outcome:
         """Solve at one value; a MILP's amounts are sharpened with its integers fixed, which also gives prices."""
+        if self.sifter is not None:
+            sifted = self.sifter.solve(parameter, time_limit=self.effort.time_limit)
+            if sifted is not None:
+                return sifted
         rows, (lower, upper) = self.family.moving.rows, self.family.moving.at(parameter)
         self.whole.change_rows(rows, lower, upper)
         outcome = self.whole.solve(time_limit=self.effort.time_limit)
@@ -271,6 +231,8 @@ class _Models:
             # A basis can lead astray; a cold start has none.
             limit = self.effort.time_limit
             outcome = highs.run(self.family.at(parameter), gap=self.effort.gap, time_limit=limit, seed=self.effort.seed)
+        if self.sifter is not None and outcome.status == "optimal" and outcome.row_dual is not None:
+            self.sifter.start(outcome.row_dual)
         if outcome.solution is None or self.fixed is None:
             return outcome
         chosen = np.round(outcome.solution[self.integer])
