@@ -160,81 +160,26 @@ class Nest:
             node[..., level.children] = asked + np.copysign(moved, missing[..., None])
         return node[..., self.line_nodes]
 
-    def shared(self, share: FloatArray, total: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
-        """Floors first, and the rest in proportion to shares; what caps refuse goes to the others by their shares.
 
-        Args:
-            share: Of the lines, positive, shape (B, n).
-            total: To be split, between the root's floor and cap, major units, shape (B,).
-            low: Consistent floors, shape (B, nodes + 1) or (nodes + 1,).
-            high: Consistent caps, the same shape.
-
-        Returns:
-            Major units, shape (B, n).
-        """
-        shape = (*share.shape[:-1], self.units + self.lines + 1)
-        low, high = np.broadcast_to(low, shape), np.broadcast_to(high, shape)
-        weight = np.zeros(shape)
-        weight[..., self.line_nodes] = share
-        for level in reversed(self.levels):
-            weight[..., level.parents] = np.add.reduce(weight[..., level.children], axis=-1)
-        node = low.copy()
-        node[..., self.root] = total
-        for level in self.levels:
-            least, most = low[..., level.children], high[..., level.children]
-            extra = node[..., level.parents] - np.add.reduce(least, axis=-1)
-            node[..., level.children] = least + poured(
-                np.maximum(extra, 0.0), np.where(level.real, most - least, 0.0), weight[..., level.children]
-            )
-        return node[..., self.line_nodes]
-
-
-def poured(amount: FloatArray, room: FloatArray, weight: FloatArray | None = None) -> FloatArray:
-    """Pour an amount into vessels so that all stand at one level, ``min(weight * level, room)``, exactly.
+def poured(amount: FloatArray, room: FloatArray) -> FloatArray:
+    """Pour an amount into vessels so that all stand at one level, ``min(level, room)``, exactly.
 
     Args:
         amount: At most the sum of the rooms, not negative, shape (...).
         room: Of each vessel, not negative, infinite where there is no limit, shape (..., k).
-        weight: Positive where there is room; equal when not given.
 
     Returns:
         What each vessel takes, shape (..., k).
     """
-    count = room.shape[-1]
-    if weight is None:
-        ordered = np.sort(room, axis=-1)
-        full = np.zeros_like(ordered)
-        np.cumsum(ordered[..., :-1], axis=-1, out=full[..., 1:])
-        rate = np.arange(count, 0, -1, dtype=np.float64)
-        holds = full + ordered * rate
-        where = np.argmax(holds >= amount[..., None], axis=-1)[..., None]
-        level = (amount[..., None] - np.take_along_axis(full, where, -1)) / rate[where]
-        enough = np.take_along_axis(holds, where, -1) >= amount[..., None]
-        return np.asarray(np.minimum(np.where(enough, np.maximum(level, 0.0), np.inf), room))
-    # In parts of the largest, so that the tiniest weights and the hugest do not leave float64; where all are nothing, all are equal.
-    heaviest = np.maximum.reduce(weight, axis=-1, keepdims=True, initial=0.0)
-    weight = np.divide(weight, heaviest, out=np.ones(room.shape), where=heaviest > 0)
-    weight = np.where(room > 0, np.maximum(weight, FAINTEST), 1.0)
-    brim = room / weight
-    order = np.argsort(brim, axis=-1, kind="stable")
-    ordered, heights = np.take_along_axis(room, order, -1), np.take_along_axis(brim, order, -1)
-    weights = np.take_along_axis(np.where(room > 0, weight, 0.0), order, -1)
+    ordered = np.sort(room, axis=-1)
     full = np.zeros_like(ordered)
     np.cumsum(ordered[..., :-1], axis=-1, out=full[..., 1:])
-    rate = np.add.accumulate(weights[..., ::-1], axis=-1)[..., ::-1]
-    with np.errstate(invalid="ignore"):
-        holds = np.where(rate > 0, full + heights * rate, full)
+    rate = np.arange(room.shape[-1], 0, -1, dtype=np.float64)
+    holds = full + ordered * rate
     where = np.argmax(holds >= amount[..., None], axis=-1)[..., None]
+    level = (amount[..., None] - np.take_along_axis(full, where, -1)) / rate[where]
     enough = np.take_along_axis(holds, where, -1) >= amount[..., None]
-    rate_there = np.take_along_axis(rate, where, -1)
-    free = np.maximum(amount[..., None] - np.take_along_axis(full, where, -1), 0.0)
-    level = np.divide(free, rate_there, out=np.zeros_like(free), where=rate_there > 0)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(enough, np.minimum(weight * level, room), room))
-
-
-FAINTEST = 1e-12
-"""Smallest weight, as a fraction of the largest, so that a level stays a number."""
+    return np.asarray(np.minimum(np.where(enough, np.maximum(level, 0.0), np.inf), room))
 
 
 def nest(problem: Problem) -> tuple[Nest, list[tuple[Rows, IntArray]]]:
