@@ -14,13 +14,21 @@ from pathlib import Path
 
 import concave
 import coupled
+import environments
 import handover
 import risk
 import sweeps
 
 HERE = Path(__file__).resolve().parent
-WORKLOADS = {"handover": handover, "concave": concave, "coupled": coupled, "sweeps": sweeps, "risk": risk}
-PACKAGES = ("pyomo", "highspy", "numpy", "scipy", "numba", "cvxpy", "clarabel")
+WORKLOADS = {
+    "handover": handover,
+    "concave": concave,
+    "coupled": coupled,
+    "sweeps": sweeps,
+    "risk": risk,
+    "environments": environments,
+}
+PACKAGES = ("pyomo", "highspy", "numpy", "scipy", "numba", "cvxpy", "clarabel", "gymnasium", "stable_baselines3")
 
 
 def main(names: list[str]) -> None:

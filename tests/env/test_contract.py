@@ -201,7 +201,7 @@ def test_what_cannot_be_played_is_refused_with_a_sentence() -> None:
         gymnasium.make(ALLOCATION, problem=problem, mode="residual")
     with pytest.raises(InvalidInput, match="nothing limits the amount"):
         gymnasium.make(ALLOCATION, problem=fiscus.Problem.from_frames(lines={"id": ["a"]}, budget=None))
-    with pytest.raises(InvalidInput, match="cash does not pay"):
+    with pytest.raises(InvalidInput, match="cash does not last"):
         gymnasium.make(
             ALLOCATION, problem=tree_problem(budget=dict.fromkeys(("q1", "q2", "q3", "q4"), 10), opening_cash=20)
         )
