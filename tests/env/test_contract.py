@@ -5,6 +5,8 @@ import pickle
 import warnings
 
 import gymnasium
+import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
@@ -191,6 +193,20 @@ def test_a_picture_shows_the_episode() -> None:
     assert drawn.shape[2] == 3
     assert drawn.shape == blank.shape
     assert (drawn != blank).any()
+
+
+@pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
+def test_a_window_is_drawn_anew_by_every_step_and_closed() -> None:
+    """On the backend without a screen: the figure is there, shows what was decided, and is gone after close."""
+    matplotlib.use("Agg")
+    env = gymnasium.make(ALLOCATION, problem=cash_problem(), render_mode="human")
+    env.reset(seed=0)
+    for decided in (1, 2):
+        env.step(env.action_space.sample())
+        assert plt.get_figlabels() == ["fiscus"]
+        assert f"{decided} of 4 periods decided" in plt.figure("fiscus").get_suptitle()
+    env.close()
+    assert plt.get_figlabels() == []
 
 
 def test_what_cannot_be_played_is_refused_with_a_sentence() -> None:

@@ -78,29 +78,31 @@ def test_an_episode_is_the_same_bits_alone_and_in_any_batch(mode: str, compiled:
         assert all(story == stories[0] for story in stories)
 
 
-def test_the_single_environment_is_the_first_of_a_batch() -> None:
+@pytest.mark.parametrize(("size", "place"), [(5, 0), (300, 123)])
+def test_the_single_environment_is_any_one_of_a_batch(size: int, place: int) -> None:
+    """With nothing chosen but the ids: whatever the library chooses by itself must not depend on the size of the batch."""
     problem = cash_problem()
     process = processes(problem)["product"]
     for name, batch in (
-        (ALLOCATION, AllocationVectorEnv(problem, process, num_envs=5, compiled=False)),
-        (SELECTION, SelectionVectorEnv(problem, process, num_envs=5, compiled=False)),
+        (ALLOCATION, AllocationVectorEnv(problem, process, num_envs=size)),
+        (SELECTION, SelectionVectorEnv(problem, process, num_envs=size)),
     ):
-        env = gymnasium.make(name, problem=problem, process=process, compiled=False)
-        one, info = env.reset(seed=4)
+        env = gymnasium.make(name, problem=problem, process=process)
+        one, info = env.reset(seed=4 + place)
         many, _ = batch.reset(seed=4)
-        assert one.tobytes() == many[0].tobytes()
+        assert one.tobytes() == many[place].tobytes()
         rng, done = np.random.default_rng(1), False
         while not done:
             if name == SELECTION:
                 action = rng.choice(np.flatnonzero(info["action_mask"]))
-                actions = np.where(np.arange(5) == 0, action, problem.shape[1])
+                actions = np.where(np.arange(size) == place, action, problem.shape[1])
             else:
-                action = rng.uniform(-1, 1, 6).astype(np.float32)
-                actions = np.tile(action, (5, 1))
+                actions = rng.uniform(-1, 1, (size, 6)).astype(np.float32)
+                action = actions[place]
             one, reward, done, _, info = env.step(action)
             many, rewards, *_ = batch.step(actions)
-            assert one.tobytes() == many[0].tobytes()
-            assert reward == rewards[0]
+            assert one.tobytes() == many[place].tobytes()
+            assert reward == rewards[place]
 
 
 def test_seeds_are_by_environment() -> None:

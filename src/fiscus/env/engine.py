@@ -26,9 +26,6 @@ from fiscus.errors import InvalidInput
 if TYPE_CHECKING:
     from fiscus.core.compiled import Kernel
 
-COMPILED_FROM = 16
-"""Episodes in a batch from which numba is loaded unasked: its second of loading is soon repaid."""
-
 
 class Outcome(NamedTuple):
     """What a step of a batch brought.
@@ -76,21 +73,18 @@ class Engine:
         decoder: How actions are read.
         table: Fields of the observations.
         size: B.
-        compiled: Whether to split and step with numba; for batches of at least ``COMPILED_FROM`` where it is installed, when not given.
+        compiled: Whether to split and step with numba, faster in large batches. It equals NumPy to 1e-12 but not to the last bit, so
+            it is never chosen unasked: an episode would not be the same alone and in a batch.
     """
 
     game: Game
     decoder: Decoder
     table: tuple[Field, ...]
     size: int
-    compiled: bool | None = None
+    compiled: bool = False
 
     def __post_init__(self) -> None:
-        self.kernel = (
-            None if self.compiled is False else _kernel(self.game, self.size, 1 if self.compiled else COMPILED_FROM)
-        )
-        if self.compiled and self.kernel is None:
-            raise InvalidInput("compiled=True needs numba; install fiscus[fast]")
+        self.kernel = _kernel(self.game) if self.compiled else None
         self.splitter: Splitter = self.kernel or Plain(self.game.nest)
         periods, lines = self.game.problem.shape
         self.state: State = initial_state(self.game.problem, (self.size,))
@@ -278,10 +272,14 @@ class Engine:
         return reward, done, benefit
 
 
-def _kernel(game: Game, size: int, least: int) -> Kernel | None:
-    """The compiled functions, where numba is installed and the batch is large enough to repay loading them."""
-    if size < least or importlib.util.find_spec("numba") is None:
-        return None
+def _kernel(game: Game) -> Kernel:
+    """The compiled functions.
+
+    Raises:
+        InvalidInput: Where numba is not installed.
+    """
+    if importlib.util.find_spec("numba") is None:
+        raise InvalidInput("compiled=True needs numba; install fiscus[fast]")
     from fiscus.core.compiled import Kernel
 
     return Kernel.of(game.problem, game.nest)

@@ -7,6 +7,9 @@ import numpy.typing as npt
 
 from fiscus.env.engine import Engine
 
+WINDOW = "fiscus"
+"""Title of the window."""
+
 MOST_NAMED = 8
 """Lines that the picture names; the others are drawn as one."""
 
@@ -28,7 +31,7 @@ def picture(engine: Engine, place: int, *, show: bool = False) -> npt.NDArray[np
 
     game = engine.game
     problem, done = game.problem, int(engine.state.period[place])
-    figure = plt.figure("fiscus", figsize=(8, 6), clear=True) if show else Figure(figsize=(8, 6))
+    figure = plt.figure(WINDOW, figsize=(8, 6), clear=True) if show else Figure(figsize=(8, 6))
     top, middle, bottom = figure.subplots(3, 1, sharex=True, height_ratios=(3, 1.4, 1.4))
     periods = np.arange(game.periods)
     spend = np.where(periods[:, None] < done, engine.spends[place], 0.0)
@@ -52,7 +55,9 @@ def picture(engine: Engine, place: int, *, show: bool = False) -> npt.NDArray[np
     bottom.set_xticks(periods, problem.periods, fontsize=8)
     bottom.set_xlim(-0.6, game.periods - 0.4)
     for axes in (top, middle, bottom):
-        axes.ticklabel_format(axis="y", style="plain")
+        axes.ticklabel_format(axis="y", style="plain", useOffset=False)
+        # From zero, so that float dust does not look like movement.
+        axes.set_ylim(min(0.0, axes.get_ylim()[0]), max(0.0, axes.get_ylim()[1]))
         axes.spines[["top", "right"]].set_visible(False)
     figure.suptitle(f"{problem.name or 'allocation'}: {done} of {game.periods} periods decided", fontsize=11)
     figure.tight_layout()
@@ -63,3 +68,10 @@ def picture(engine: Engine, place: int, *, show: bool = False) -> npt.NDArray[np
         canvas = FigureCanvasAgg(figure)
     canvas.draw()  # type: ignore[no-untyped-call]
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]
+
+
+def close_window() -> None:
+    """Close the window that ``picture`` opens."""
+    import matplotlib.pyplot as plt
+
+    plt.close(WINDOW)

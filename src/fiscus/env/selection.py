@@ -25,7 +25,7 @@ DUST = 1e-9
 """Parts of a line's full amount by which it may miss it and still count as funded in full."""
 
 
-def selection_engine(game: Game, size: int, *, compiled: bool | None = None) -> SelectionEngine:
+def selection_engine(game: Game, size: int, *, compiled: bool = False) -> SelectionEngine:
     """A batch of episodes of a game in which lines are chosen."""
     return SelectionEngine(game, Project(game.lines), fields(game, choosing=True), size, compiled)
 

@@ -16,7 +16,7 @@ from fiscus.env.decode import Mode, Reference, decoder
 from fiscus.env.engine import Engine
 from fiscus.env.fields import documented, fields, slices
 from fiscus.env.game import Game, Sight, game
-from fiscus.env.render import picture
+from fiscus.env.render import close_window, picture
 from fiscus.env.selection import SelectionEngine, selection_engine
 from fiscus.env.spaces import action_box, choice_space, observation_box
 from fiscus.errors import InvalidInput
@@ -100,6 +100,11 @@ class SingleEnv(gymnasium.Env[Observation, Any]):
         drawn = picture(self.engine, 0, show=self.render_mode == "human")
         return drawn if self.render_mode == "rgb_array" else None
 
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        if self.render_mode == "human":
+            close_window()
+
 
 class AllocationEnv(SingleEnv):
     """``fiscus/Allocation-v0``: allocate each period's money; see ``fiscus.env.decode`` for what an action says."""
@@ -113,7 +118,7 @@ class AllocationEnv(SingleEnv):
         sight: Sight | None = None,
         reference: Reference | None = None,
         plan: FloatArray | None = None,
-        compiled: bool | None = None,
+        compiled: bool = False,
         render_mode: str | None = None,
     ) -> None:
         """Prepare; the arguments but ``mode``, ``reference`` and ``render_mode`` are those of :func:`fiscus.env.game.game`.
@@ -125,7 +130,7 @@ class AllocationEnv(SingleEnv):
             sight: What the agent sees.
             reference: For mode ``residual``: the plan to correct.
             plan: To fall back on, shape (T, n).
-            compiled: Whether to split and step with numba; see :class:`fiscus.env.engine.Engine`.
+            compiled: Whether to split and step with numba, which equals NumPy to 1e-12 but not to the last bit.
             render_mode: ``rgb_array``, ``human`` or None.
 
         Raises:
@@ -155,7 +160,7 @@ class SelectionEnv(SingleEnv):
         *,
         sight: Sight | None = None,
         plan: FloatArray | None = None,
-        compiled: bool | None = None,
+        compiled: bool = False,
         render_mode: str | None = None,
     ) -> None:
         """Prepare; arguments as of :class:`AllocationEnv`.

@@ -189,7 +189,7 @@ class AllocationVectorEnv(BatchEnv):
         sight: Sight | None = None,
         reference: Reference | None = None,
         plan: FloatArray | None = None,
-        compiled: bool | None = None,
+        compiled: bool = False,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
     ) -> None:
@@ -203,7 +203,7 @@ class AllocationVectorEnv(BatchEnv):
             sight: What the agent sees.
             reference: For mode ``residual``.
             plan: To fall back on, shape (T, n).
-            compiled: Whether to split and step with numba; see :class:`fiscus.env.engine.Engine`.
+            compiled: Whether to split and step with numba, which equals NumPy to 1e-12 but not to the last bit.
             autoreset_mode: See :class:`BatchEnv`.
             render_mode: Only None: a batch has no picture.
 
@@ -227,7 +227,7 @@ class SelectionVectorEnv(BatchEnv):
         num_envs: int = 1,
         sight: Sight | None = None,
         plan: FloatArray | None = None,
-        compiled: bool | None = None,
+        compiled: bool = False,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
     ) -> None:
