@@ -28,12 +28,12 @@ RIVALS = ("or-gym", "finrl", "gym==0.26.2", "gym-notices")  # Their declared req
 RIVALS_NEED = ("numpy<2", "scipy", "pandas", "matplotlib", "cloudpickle", "networkx", "gymnasium")
 
 
-def problem(lines: int) -> fiscus.Problem:
+def problem(lines: int, periods: int = PERIODS) -> fiscus.Problem:
     """Three departments with floors and caps, log and Hill curves that carry over, and a cost of change."""
     rng = np.random.default_rng(0)
     units = {"id": ["root", "a", "b", "c"], "parent": ["", "root", "root", "root"]}
     units |= {"floor": [0, 2 * lines, lines, 0], "cap": ["", 20 * lines, 15 * lines, 12 * lines]}
-    names = [f"p{period}" for period in range(PERIODS)]
+    names = [f"p{period}" for period in range(periods)]
     table = {
         "id": [f"l{line}" for line in range(lines)],
         "unit": ["abc"[3 * line // lines] for line in range(lines)],
@@ -117,11 +117,20 @@ def rows() -> list[dict[str, str]]:
     found.append(made(f"native batch of {BATCH}, NumPy", numpy, numpy / one, "one environment", ">= 35"))
     numba = batch(stated, process, compiled=True)
     found.append(made(f"native batch of {BATCH}, numba", numba, numba / one, "one environment", ">= 100"))
-    for (name, told), bar in zip(rivals().items(), (">= 50", ">= 100"), strict=False):
-        if isinstance(told, str):
-            found.append(made(f"{name} does not run here ({told[:80]}), left out", np.nan))
-        else:
-            found.append(made(name, told, numba / told, "batch, numba, against it", bar))
+    small = batch(problem(3, 10), LognormalAR1(10, 3, 0.8, 0.3), compiled=True, size=4 * BATCH)
+    found.append(made(f"native batch of {4 * BATCH} x 3 lines x 10 periods, OR-Gym's size, numba", small))
+    told = rivals()
+    for name, told_speed in told.items():
+        if isinstance(told_speed, str):
+            found.append(made(f"{name} does not run here ({told_speed[:80]}), left out", np.nan))
+    if not isinstance(or_gym := told["OR-Gym PortfolioOpt-v0"], str):
+        name = "OR-Gym PortfolioOpt-v0, 3 assets x 10 periods"
+        found.append(made(name, or_gym, small / or_gym, "batch of its size, numba, against it", ">= 50"))
+        found.append(made(name, or_gym, numba / or_gym, "batch of 10 lines x 12 periods, numba, against it"))
+    if not isinstance(finrl := told["FinRL StockPortfolioEnv"], str):
+        found.append(
+            made("FinRL StockPortfolioEnv, 10 stocks", finrl, numba / finrl, "batch, numba, against it", ">= 100")
+        )
     first = 0.0
     for lines in (10, 100, 1_000):
         rate = batch(problem(lines), LognormalAR1(PERIODS, lines, 0.8, 0.3), compiled=True, size=2_560 // lines or 1)

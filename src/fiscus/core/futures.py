@@ -14,7 +14,7 @@ import numpy as np
 
 from fiscus.core.arrays import FloatArray
 from fiscus.core.curves import Curves
-from fiscus.core.process import Noise, ParameterPrior, Process, Product
+from fiscus.core.process import Noise, ParameterPrior, Process, Product, Sampled
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +44,10 @@ class Requests(Protocol):
 
 def futures(process: Process, generators: Sequence[np.random.Generator]) -> Futures:
     """One episode from each generator, in order."""
+    if isinstance(process, Sampled):
+        return realised(process, process.noises(generators))
     drawn = [process.noise(generator, 1) for generator in generators]
-    noise = tuple(np.concatenate(arrays) for arrays in zip(*drawn, strict=True))
-    return realised(process, noise)
+    return realised(process, tuple(np.concatenate(arrays) for arrays in zip(*drawn, strict=True)))
 
 
 def realised(process: Process, noise: Noise) -> Futures:

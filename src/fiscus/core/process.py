@@ -119,6 +119,11 @@ class Sampled:
         """Multipliers that follow from raw numbers, shape (size, T, n)."""
         raise NotImplementedError
 
+    def noises(self, generators: Sequence[np.random.Generator]) -> Noise:
+        """Raw numbers of one draw from each generator, the same bits as ``noise`` gives one by one."""
+        drawn = [self.noise(generator, 1) for generator in generators]
+        return tuple(np.concatenate(arrays) for arrays in zip(*drawn, strict=True))
+
     def sample(self, rng: np.random.Generator, size: int) -> FloatArray:
         """Draw multipliers, shape (size, T, n)."""
         return self.path(self.noise(rng, size))
@@ -235,6 +240,13 @@ class LognormalAR1(Sampled):
         """A standard normal number for the start and for each period, a line."""
         return (rng.standard_normal((size, self.periods + 1, self.lines)),)
 
+    def noises(self, generators: Sequence[np.random.Generator]) -> Noise:
+        """The same from many generators, written where it is to stand."""
+        shocks = np.empty((len(generators), self.periods + 1, self.lines))
+        for own, generator in zip(shocks, generators, strict=True):
+            generator.standard_normal(out=own)
+        return (shocks,)
+
     def path(self, noise: Noise) -> FloatArray:
         """Multipliers of the autoregression, shape (size, T, n)."""
         (shocks,) = noise
@@ -244,10 +256,12 @@ class LognormalAR1(Sampled):
         else:
             level = np.broadcast_to(np.asarray(self.start, dtype=np.float64), (size, self.lines))
         path = np.empty((size, self.periods, self.lines))
+        np.multiply(self._volatility, shocks[:, 1:], out=path)
         for period in range(self.periods):
-            level = self._persistence * level + self._volatility * shocks[:, period + 1]
-            path[:, period] = level
-        return np.asarray(np.exp(path - self.stationary_variance / 2.0))
+            path[:, period] += self._persistence * level
+            level = path[:, period]
+        path -= self.stationary_variance / 2.0
+        return np.exp(path, out=path)
 
     def mean(self) -> FloatArray:
         """Expected multipliers, shape (T, n): 1 in the long run, and what the known start makes of it before."""

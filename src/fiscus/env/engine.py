@@ -109,7 +109,10 @@ class Engine:
         """
         game = self.game
         drawn = futures(game.process, generators)
-        self.theta[which] = drawn.theta
+        if len(which) == self.size:
+            self.theta[:] = drawn.theta
+        else:
+            self.theta[which] = drawn.theta
         self._install(which, drawn)
         if game.sight.measured and game.sight.noise > 0:
             sd = game.sight.noise
@@ -119,7 +122,7 @@ class Engine:
         if game.safe is not None:
             self.plans[which] = game.safe.anchor
         for history in (self.benefits, self.rewards, self.spends, self.cash):
-            history[which] = 0.0
+            history[slice(None) if len(which) == self.size else which] = 0.0
         self._moment = None
 
     def _put(self, which: IntArray, part: State) -> None:
@@ -161,7 +164,11 @@ class Engine:
         game, state = self.game, self.state
         nest = game.nest
         period = np.minimum(state.period, game.periods - 1)
-        low, high = nest.low[period], nest.high[period]
+        same = _same(period)
+        if same is None:
+            low, high = nest.low[period], nest.high[period]
+        else:
+            low, high = (np.tile(each[same], (self.size, 1)) for each in (nest.low, nest.high))
         if self.asked is not None:
             floor, cap = low.copy(), nest.cap[period]
             lines = nest.line_nodes
@@ -244,14 +251,17 @@ class Engine:
         Returns:
             Reward and end of the episode, shapes (B,), and benefit of each line, shape (B, n); nothing in episodes that do not go on.
         """
-        game, every = self.game, np.arange(self.size)
-        rows = every if going is None else going
+        game = self.game
+        rows = np.arange(self.size) if going is None else going
         period = self.state.period[rows]
+        same = _same(period) if going is None else None
+        # Batches mostly keep step, and whole slices are several times faster than picked cells.
+        cells: Any = (rows, period) if same is None else (slice(None), same)
         state = self.state if going is None else _part(self.state, going)
         curves = self.curves
         if curves is not None and going is not None:
             curves = replace(curves, a=curves.a[going], h=curves.h[going], p=curves.p[going])
-        now, theta = (spend, self.theta[rows, period]) if going is None else (spend[rows], self.theta[rows, period])
+        now, theta = spend if going is None else spend[rows], np.ascontiguousarray(self.theta[cells])
         if self.kernel is None:
             after, reward, benefit = step(game.problem, state, now, theta, curves)
         else:
@@ -259,17 +269,20 @@ class Engine:
         self._put(rows, after)
         if self._plans is not None:
             self.plans[rows] = self._plans[rows]
-        self.benefits[rows, period] = benefit
-        self.rewards[rows, period] = reward
-        self.spends[rows, period] = spend[rows]
-        self.cash[rows, period] = after.account + after.unspent
+        self.benefits[cells], self.rewards[cells], self.spends[cells] = benefit, reward, now
+        self.cash[cells] = after.account + after.unspent
         self._moment = self._plans = None
-        if going is not None:
-            reward, benefit = _filled(reward, going, self.size), _filled(benefit, going, self.size)
         done = self.state.period >= game.periods
         if going is not None:
-            done &= np.isin(every, going)
+            reward, benefit = _filled(reward, going, self.size), _filled(benefit, going, self.size)
+            done &= np.isin(np.arange(self.size), going)
         return reward, done, benefit
+
+
+def _same(period: IntArray) -> int | None:
+    """The period that all episodes of a batch are in; None where they differ."""
+    first = int(period[0])
+    return first if bool((period == first).all()) else None
 
 
 def _kernel(game: Game) -> Kernel:

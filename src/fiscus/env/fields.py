@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -114,8 +115,15 @@ def fields(game: Game, *, choosing: bool = False) -> tuple[Field, ...]:
 
 def observed(table: tuple[Field, ...], seen: Seen) -> npt.NDArray[np.float32]:
     """The observation vectors, shape (B, size), freshly made."""
-    parts = [np.clip(field.read(seen), 0.0, field.high) for field in table]
-    return np.concatenate(parts, axis=1, dtype=np.float32, casting="same_kind")
+    vector = np.concatenate([field.read(seen) for field in table], axis=1)
+    np.minimum(vector, _highs(table), out=vector)
+    np.maximum(vector, 0.0, out=vector)
+    return vector.astype(np.float32)
+
+
+@lru_cache
+def _highs(table: tuple[Field, ...]) -> FloatArray:
+    return np.repeat([field.high for field in table], [field.size for field in table])
 
 
 def slices(table: tuple[Field, ...]) -> dict[str, slice]:
