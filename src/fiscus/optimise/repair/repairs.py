@@ -168,7 +168,8 @@ def _repairs(model: Elastic, found: Conflict, most: int, deadline: float) -> tup
         if way is not best and len(verified) < most and time.monotonic() < deadline:
             repair = _verified(way, _until(deadline))
             verified += [repair] if repair is not None else []
-    return tuple(verified)
+    # The best of all may be dearer than an alternative by the solver's tolerance.
+    return tuple(sorted(verified, key=lambda way: way.cost))
 
 
 def _until(deadline: float) -> float:
