@@ -167,7 +167,10 @@ def _repairs(model: Elastic, found: Conflict, most: int, deadline: float) -> tup
     for way in _distinct(ways):
         if way is not best and len(verified) < most and time.monotonic() < deadline:
             repair = _verified(way, _until(deadline))
-            verified += [repair] if repair is not None else []
+            known = [{move.limit for move in each.moves} for each in verified]
+            # Applied in round amounts, a way may need less than it seemed to, and be one that is known.
+            if repair is not None and {move.limit for move in repair.moves} not in known:
+                verified.append(repair)
     # The best of all may be dearer than an alternative by the solver's tolerance.
     return tuple(sorted(verified, key=lambda way: way.cost))
 
