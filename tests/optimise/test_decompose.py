@@ -12,10 +12,11 @@ from random_trees import random_tree_problem
 import fiscus
 from fiscus.core.feasibility import violations
 from fiscus.core.objective import objective
-from fiscus.core.rules import Change, Envelope, Freeze, Resource, Share, Turnover
+from fiscus.core.rules import Change, Envelope, Freeze, Resource, Share
 from fiscus.errors import RouteUnavailable
 from fiscus.optimise import tree_route
-from fiscus.optimise.decompose import Side, decompose
+from fiscus.optimise.decompose import decompose
+from fiscus.optimise.side import Side
 from fiscus.optimise.tree import obstacle, solve_tree, split
 from fiscus.optimise.tree_route import few_side_rows
 
@@ -70,7 +71,7 @@ def drawn(seed, curves):
             continue
         problem = side_rules(rng, problem, answer.amount.reshape(problem.shape))
         parts = split(problem)
-        side = Side.of(parts.side) if parts.side else None
+        side = Side.of(parts.side, problem.shape[1]) if parts.side else None
         if side is not None and not obstacle(problem):
             return problem, parts.program, side, fiscus.solve(problem, route="highs", gap=1e-7)
 
@@ -117,7 +118,7 @@ def test_frozen_lines_stay_to_the_digit(seed, curves):
         whole = fiscus.solve(problem, route="highs", gap=1e-7)
         if not obstacle(problem) and parts.side and whole.status == "optimal" and whole.value > 0:
             break
-    side = Side.of(parts.side)
+    side = Side.of(parts.side, problem.shape[1])
     assert (side.lower == side.upper).sum() >= 6
     assert check(problem, parts.program, side, whole, seed)
 
@@ -149,7 +150,7 @@ def test_rules_that_no_plan_obeys_claim_none_and_are_seen_soon(curve):
     parts = split(problem)
     assert len(parts.side) == 2
     began = time.perf_counter()
-    found = decompose(parts.program, Side.of(parts.side), gap=GAP, deadline=time.monotonic() + 10.0)
+    found = decompose(parts.program, Side.of(parts.side, problem.shape[1]), gap=GAP, deadline=time.monotonic() + 10.0)
     assert found is None or found.amount is None
     assert found is None or found.rounds <= 400
     assert time.perf_counter() - began < 5.0
@@ -161,7 +162,7 @@ def test_floors_that_cross_under_a_rule_give_no_split():
     parts = split(problem.but(rules=(Share(id="s", tag={"x": "yes"}, cap=0.6),)))
     low = dataclasses.replace(parts.program, cap=np.minimum(parts.program.cap, 30.0))
     assert solve_tree(low) is None
-    assert decompose(low, Side.of(parts.side), gap=GAP) is None
+    assert decompose(low, Side.of(parts.side, problem.shape[1]), gap=GAP) is None
 
 
 def test_an_amount_that_gains_nothing_may_make_room_for_others():
@@ -172,7 +173,7 @@ def test_an_amount_that_gains_nothing_may_make_room_for_others():
     problem = problem.but(rules=(Share(id="s", tag={"x": "yes"}, cap=0.4),))
     whole = fiscus.solve(problem, route="highs")
     parts = split(problem)
-    assert check(problem, parts.program, Side.of(parts.side), whole, 0)
+    assert check(problem, parts.program, Side.of(parts.side, problem.shape[1]), whole, 0)
     # All 300 is spent, 40% of it on the two tagged lines; the first of them full at 100.
     assert whole.value == pytest.approx(5 * 100 + 4 * 20 + 0.5 * 20)
 
@@ -264,10 +265,15 @@ def test_too_many_rules_or_rules_of_another_sort_go_elsewhere(monkeypatch):
     monkeypatch.setattr(tree_route, "FEWEST_CELLS", 1)
     problem = falling(curve=["log"] * 6, a=[6, 5, 4, 3, 2, 1], h=[10.0] * 6)
     assert few_side_rows(problem) is None
-    turnover = problem.but(rules=(Turnover(id="t", cap=100.0),))
-    assert few_side_rows(turnover) is None  # It speaks of movements, not of amounts alone.
+    later = fiscus.Problem.from_frames(
+        lines={"id": ["a", "b"], "cap": [60.0, 60.0], "curve": ["log", "log"], "a": [6.0, 5.0], "h": [10.0, 10.0]},
+        periods=["one", "two"],
+        budget={"one": 80.0, "two": 80.0},
+        rules=[{"id": "t", "kind": "turnover", "cap": 100.0}],
+    )
+    assert few_side_rows(later) is None  # What moves in the second period is no matter of single amounts.
     with pytest.raises(RouteUnavailable, match="t is no limit"):
-        fiscus.solve(turnover, route="tree")
+        fiscus.solve(later, route="tree")
     monkeypatch.setattr(tree_route, "MOST_SIDE_ROWS", 1)
     two = tuple(Share(id=f"s{cap}", tag={"x": "yes"}, cap=cap) for cap in (0.6, 0.7))
     assert few_side_rows(problem.but(rules=two[:1])) is not None

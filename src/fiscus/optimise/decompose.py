@@ -4,12 +4,13 @@ With prices mu on the side rows ``A x <= b`` the tree solver maximises ``value -
 ``L(mu)``. A small linear program over the splits found so far (Dantzig & Wolfe 1960) gives the next mu, kept near the best one
 so far by a box (Marsten, Hogan & Blankenship 1975), and its mixture of splits obeys all the rules. Curves made of linear pieces
 end in one linear program over the segments whose price is nearly right, all others fixed; its plan and the bound at its own prices
-close the gap.
+close the gap. Limits on the loss in the worst scenarios come in as cuts, each at a split that breaks one (Kelley 1960).
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,19 +19,17 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.optimize import Bounds, minimize
 
-from fiscus.core.arrays import BoolArray, FloatArray, IntArray
-from fiscus.core.rows import Rows
+from fiscus.core.arrays import FloatArray
 from fiscus.optimise import highs
 from fiscus.optimise.layout import Arrays
+from fiscus.optimise.restricted import Restricted
 from fiscus.optimise.result import relative_gap
+from fiscus.optimise.side import TOLERANCE, RiskLimit, Side, charges, edges
 from fiscus.optimise.tree import Answer, Program, solve_tree
 from fiscus.optimise.tree.leaves import SEGMENTS
 
-MOST_ROUNDS = 300
-FREE_SEGMENTS = 4_000
-"""Segments left free in the restricted program."""
-
-
+MOST_ROUNDS, MOST_IN_ALL = 300, 2_000
+"""Splits between two cuts, and with all of them."""
 FIRMER = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """By how much prices at the least bound are raised to find splits well inside the rules."""
 
@@ -38,35 +37,10 @@ FIRMER = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 INSET = 1e-8
 """Share of its size by which a mixture stays inside each row, so that HiGHS's tolerance does not carry it across."""
 
-
-@dataclass(frozen=True, eq=False)
-class Side:
-    """Side rows ``lower <= matrix @ x <= upper`` over the leaves.
-
-    Attributes:
-        matrix: Shape (r, m).
-        lower: Shape (r,).
-        upper: Shape (r,).
-        rows: Block and row of the statement that each is.
-    """
-
-    matrix: sp.csr_array
-    lower: FloatArray
-    upper: FloatArray
-    rows: tuple[tuple[Rows, int], ...]
-
-    @classmethod
-    def of(cls, side: tuple[tuple[Rows, IntArray], ...]) -> Side | None:
-        """Side rows of a split; None where one speaks of more than amounts."""
-        for rows, _ in side:
-            if any(matrix.nnz for name, matrix in rows.terms.items() if name != "spend"):
-                return None
-        return cls(
-            sp.csr_array(sp.vstack([rows.terms["spend"][which] for rows, which in side])),
-            np.concatenate([rows.lower[which] for rows, which in side]),
-            np.concatenate([rows.upper[which] for rows, which in side]),
-            tuple((rows, row) for rows, which in side for row in which.tolist()),
-        )
+MOST_CUTS = 60
+NEAR = 2.0 * TOLERANCE
+"""Relative excess of a limit on risk that is rounding, for the size of the losses: more than a cut may be missed by."""
+HALVINGS = 40
 
 
 @dataclass
@@ -77,9 +51,11 @@ class Decomposed:
         amount: Best allowed split, shape (m,); None before there is one.
         value: Of it.
         bound: Least bound found.
-        mu: Prices of the side rows at the least bound, shape (r,).
+        mu: Prices of the side rows at the least bound, cuts included, shape (r,).
         answer: The tree's answer at them.
         rounds: Times the tree was split.
+        side: The rules, cuts included.
+        cuts: Limit on risk and mixture of scenarios of each cut.
     """
 
     amount: FloatArray | None = None
@@ -88,16 +64,25 @@ class Decomposed:
     mu: FloatArray = field(default_factory=lambda: np.zeros(0))
     answer: Answer | None = None
     rounds: int = 0
+    side: Side | None = None
+    cuts: list[tuple[RiskLimit, FloatArray]] = field(default_factory=list)
 
 
 def decompose(
-    program: Program, side: Side, *, gap: float, stake: float = 0.0, deadline: float = np.inf
+    program: Program,
+    side: Side,
+    risks: Sequence[RiskLimit] = (),
+    *,
+    gap: float,
+    stake: float = 0.0,
+    deadline: float = np.inf,
 ) -> Decomposed | None:
     """The best split that obeys the side rows too.
 
     Args:
         program: Leaves and nested envelopes, concave.
         side: The other rows.
+        risks: Limits on the loss in the worst scenarios.
         gap: Relative gap to reach.
         stake: What all that could be bought is worth, for values next to nothing.
         deadline: On the monotonic clock.
@@ -105,32 +90,46 @@ def decompose(
     Returns:
         What was found, perhaps with the gap still open; None where floors and caps alone leave no split.
     """
-    work = _Work(program, side)
+    work = _Work(program, side, tuple(risks), gap, stake, deadline)
     found = work.found
-    mu, step = np.zeros(len(side.lower)), work.first_step()
-    if not work.straight:
-        mu = work.descend(gap, deadline)
-        if found.answer is None or work.hopeless:
+    for _ in range(MOST_CUTS if risks else 1):
+        if not _closed_in(work):
             return None
-        if relative_gap(found.value, found.bound, stake) <= gap:
-            return found
-        work.surround(mu, step, gap, stake)
+        if work.done or not work.closed or found.rounds > MOST_IN_ALL or not work.cut():
+            break
+    return found
+
+
+def _closed_in(work: _Work) -> bool:
+    """Close the gap under the rules and the cuts so far, as far as rounds and time go; whether there is any split."""
+    found = work.found
+    mu, step = work.start(), work.first_step()
+    if not work.straight and len(work.side):
+        mu = work.descend()
+        if found.answer is None or work.hopeless:
+            return False
+        if work.closed:
+            return True
+        work.surround(mu, step)
         wide, step = 1e3 * step, 0.01 * step
-    while found.rounds < MOST_ROUNDS and time.monotonic() < deadline:
+    else:
+        wide = step
+    last = found.rounds + MOST_ROUNDS
+    while found.rounds < last and time.monotonic() < work.deadline:
         improved = work.price(mu)
         if improved is None or work.hopeless:
-            return None
-        if relative_gap(found.value, found.bound, stake) <= gap:
+            return False
+        if work.closed or not len(work.side):
             break
         step = step * (2.0 if improved else 0.5) if found.rounds > 1 else step
         mu = work.restricted(step) if work.straight else work.master(step)
-        if not work.straight and not improved and not relative_gap(found.value, found.bound, stake) <= gap:
+        if not work.straight and not improved and not work.closed:
             other = work.master(wide)
-            if not relative_gap(found.value, found.bound, stake) <= gap:
+            if not work.closed:
                 work.price(other)
-        if relative_gap(found.value, found.bound, stake) <= gap:
+        if work.closed:
             break
-    return found
+    return True
 
 
 class _Done(Exception):
@@ -140,16 +139,22 @@ class _Done(Exception):
 class _Work:
     """Splits found so far and the programs over them."""
 
-    def __init__(self, program: Program, side: Side) -> None:
-        self.program, self.side = program, side
-        self.found = Decomposed()
+    def __init__(
+        self, program: Program, side: Side, risks: tuple[RiskLimit, ...], gap: float, stake: float, deadline: float
+    ) -> None:
+        self.program, self.side, self.risks = program, side, risks
+        self.gap, self.stake, self.deadline = gap, stake, deadline
+        self.found = Decomposed(side=side)
+        self.relaxed: FloatArray | None = None
+        self.relaxed_value = -np.inf
         self.values: list[float] = []
         self.uses: list[FloatArray] = []
         self.amounts: list[FloatArray] = []
         self.straight = bool((program.leaves.kind == SEGMENTS).all()) and not program.leaves.moves
         self.guess: FloatArray | None = None
         self.last_bound = np.inf
-        self.dear = _charges(program)
+        self.dear = charges(program)
+        self.losses: list[list[FloatArray]] = []
         self.least = self._least()
 
     def _least(self) -> float:
@@ -157,6 +162,17 @@ class _Work:
         leaves, dear = self.program.leaves, self.dear
         ends = [leaves.value(amount) - dear * amount for amount in (leaves.lower, leaves.upper)]
         return float(np.minimum(*ends).sum())
+
+    @property
+    def closed(self) -> bool:
+        """Whether the gap under the rules and the cuts so far is small enough."""
+        return relative_gap(max(self.found.value, self.relaxed_value), self.found.bound, self.stake) <= self.gap
+
+    @property
+    def done(self) -> bool:
+        """Whether the gap is."""
+        late = time.monotonic() > self.deadline
+        return late or relative_gap(self.found.value, self.found.bound, self.stake) <= self.gap
 
     @property
     def hopeless(self) -> bool:
@@ -167,18 +183,45 @@ class _Work:
         """How far prices may move at first: the price of money over the rows' largest coefficients."""
         answer = solve_tree(self.program)
         money = 1.0 if answer is None else float(np.abs(answer.price).max(initial=0.0)) or 1.0
-        largest = abs(self.side.matrix).max(axis=1).toarray().ravel()
+        largest = self.side.strength(money).max(axis=1).toarray().ravel()
         return np.asarray(0.05 * money / np.where(largest > 0, largest, 1.0))
+
+    def start(self) -> FloatArray:
+        """Prices to begin with: the best so far, and nothing for a new cut."""
+        mu = np.zeros(len(self.side))
+        mu[: len(self.found.mu)] = self.found.mu
+        return mu
+
+    def cut(self) -> bool:
+        """Add cuts where the best split of the relaxation breaks limits on risk; whether any does."""
+        best, found = self.relaxed, self.found
+        if best is None or found.answer is None:
+            return False
+        broken = False
+        for place, risk in enumerate(self.risks):
+            for amount in (best, found.answer.amount):
+                loss = risk.losses(amount)
+                if risk.excess(loss) <= NEAR * max(1.0, float(np.abs(loss).max())):
+                    continue
+                broken = True
+                mixture = risk.worst(loss)
+                self.side = found.side = risk.cut(self.side, mixture)
+                found.cuts.append((risk, mixture))
+                uses = [float(mixture @ losses[place]) for losses in self.losses]
+                self.uses = [np.append(use, more) for use, more in zip(self.uses, uses, strict=True)]
+        found.mu = self.start()
+        self.relaxed, self.relaxed_value = None, -np.inf
+        return broken
 
     def price(self, mu: FloatArray) -> bool | None:
         """Split at some prices; whether the bound fell, None where there is no split."""
-        leaves = replace(self.program.leaves, charge=np.asarray(self.side.matrix.T @ mu))
+        leaves = self.side.priced(self.program.leaves, mu)
         answer = solve_tree(replace(self.program, leaves=leaves), guess=self.guess)
         if answer is None:
             return None
         self.guess = answer.price
         self.found.rounds += 1
-        use = np.asarray(self.side.matrix @ answer.amount)
+        use = self.side.use(self.program.leaves, answer.amount)
         dear, cheap = mu > 0, mu < 0
         bound = answer.bound + float(mu[dear] @ self.side.upper[dear]) + float(mu[cheap] @ self.side.lower[cheap])
         self.last_bound = bound
@@ -194,30 +237,69 @@ class _Work:
         self.values.append(value)
         self.uses.append(use)
         self.amounts.append(amount)
+        self.losses.append([risk.losses(amount) for risk in self.risks])
 
     def keep(self, amount: FloatArray) -> None:
-        """Remember a split if it obeys the side rows and is the best."""
-        use = np.asarray(self.side.matrix @ amount)
-        scale = 5e-9 * np.maximum(1.0, abs(self.side.matrix) @ np.abs(amount))
-        if ((use > self.side.upper + scale) | (use < self.side.lower - scale)).any():
+        """Remember a split if it obeys the side rows and is the best, of the relaxation and, drawn inside, of all."""
+        if not self._obeys(amount):
             return
         value = self.worth(amount)
+        if value > self.relaxed_value:
+            self.relaxed, self.relaxed_value = amount, value
+        if value <= self.found.value:
+            return
+        inside = self._inside(amount)
+        if inside is None:
+            return
+        value = value if inside is amount else self.worth(inside)
         if value > self.found.value:
-            self.found.amount, self.found.value = amount, value
+            self.found.amount, self.found.value = inside, value
+
+    def _obeys(self, amount: FloatArray) -> bool:
+        use = self.side.use(self.program.leaves, amount)
+        scale = TOLERANCE * self.side.size(self.program.leaves, amount)
+        return not ((use > self.side.upper + scale) | (use < self.side.lower - scale)).any()
+
+    def _safe(self, amount: FloatArray) -> bool:
+        """Whether a split obeys the limits on risk."""
+        for risk in self.risks:
+            loss = risk.losses(amount)
+            if risk.excess(loss) > NEAR * max(1.0, float(np.abs(loss).max())):
+                return False
+        return True
+
+    def _inside(self, amount: FloatArray) -> FloatArray | None:
+        """The split, or the first safe one on the way from it to the best that is known to be safe; None where none is."""
+        if self._safe(amount):
+            return amount
+        safe = self.found.amount
+        if safe is None:
+            inside = [each for each in self.amounts if self._obeys(each) and self._safe(each)]
+            if not inside:
+                return None
+            safe = max(inside, key=self.worth)
+        low, high = 0.0, 1.0
+        for _ in range(HALVINGS):
+            middle = 0.5 * (low + high)
+            if self._safe(amount + middle * (safe - amount)):
+                high = middle
+            else:
+                low = middle
+        return np.asarray(amount + high * (safe - amount))
 
     def worth(self, amount: FloatArray) -> float:
         """Value of a split without side prices."""
         return float((self.program.leaves.value(amount) - self.dear * amount).sum())
 
-    def descend(self, gap: float, deadline: float) -> FloatArray:
+    def descend(self) -> FloatArray:
         """Prices at which the bound is least, where it is smooth: L-BFGS-B, scaled by how strongly each row's use reacts."""
         side = self.side
         low = np.where(np.isfinite(side.lower), -np.inf, 0.0)
         high = np.where(np.isfinite(side.upper), np.inf, 0.0)
-        if self.price(np.zeros(len(low))) is None or self.found.answer is None:
+        if self.price(self.start()) is None or self.found.answer is None:
             return np.zeros(len(low))
         money = float(np.abs(self.found.answer.price).max(initial=0.0)) or 1.0
-        reaction = side.matrix.power(2) @ np.abs(self.amounts[-1]) / money
+        reaction = side.strength(money).power(2) @ np.abs(self.amounts[-1]) / money
         scale = 1.0 / np.sqrt(np.where(reaction > 0, reaction, 1.0))
 
         def bound(point: FloatArray) -> tuple[float, FloatArray]:
@@ -232,28 +314,28 @@ class _Work:
             return self.last_bound, scale * (edge - self.uses[-1])
 
         def enough(_point: FloatArray) -> None:
-            if time.monotonic() > deadline:
+            if time.monotonic() > self.deadline:
                 raise StopIteration
 
         size = max(1.0, abs(self.found.bound))
         options: dict[str, Any] = {
             "maxiter": MOST_ROUNDS // 2,
             "maxfun": MOST_ROUNDS,
-            "ftol": 1e-3 * gap * min(1.0, size),
+            "ftol": 1e-3 * self.gap * min(1.0, size),
             "gtol": 0.0,
             "maxcor": 30,
         }
-        start, box = np.zeros(len(low)), Bounds(low, high)
+        start, box = self.start() / scale, Bounds(low, high)
         with suppress(_Done):
             minimize(bound, start, jac=True, method="L-BFGS-B", bounds=box, callback=enough, options=options)  # type: ignore[call-overload]
         return self.found.mu
 
-    def surround(self, mu: FloatArray, step: FloatArray, gap: float, stake: float) -> None:
+    def surround(self, mu: FloatArray, step: FloatArray) -> None:
         """Splits on all sides of the least bound, so that a mixture of them obeys every row exactly and loses next to nothing."""
         for more in FIRMER:
             self.price((1.0 + more) * mu)
         self.master(1e3 * step)
-        if relative_gap(self.found.value, self.found.bound, stake) <= gap:
+        if self.closed:
             return
         for row in np.flatnonzero(mu).tolist():
             moved = mu.copy()
@@ -270,7 +352,7 @@ class _Work:
         limits = np.abs(np.stack([self.side.lower, self.side.upper]))
         size = np.maximum(size, np.where(np.isfinite(limits), limits, 0.0).max(axis=0))
         size = np.where(size > 0, size, 1.0)
-        dear, cheap = _edges(self.side, best, step)
+        dear, cheap = edges(self.side, best, step)
         inset = np.where(self.side.lower == self.side.upper, 0.0, INSET)
         shares = np.block([np.ones((1, count)), np.zeros((1, 2 * rows))])
         uses = np.block([use / size[:, None], -np.eye(rows), np.eye(rows)])
@@ -299,113 +381,9 @@ class _Work:
         answer, mu = self.found.answer, self.found.mu
         if answer is None:
             return mu
-        program = _Restricted.make(self.program, self.side, answer, mu, step)
+        program = Restricted.make(self.program, self.side, answer, mu, step)
         outcome = highs.run(program.arrays)
         if outcome.solution is None or outcome.row_dual is None:
             return mu
         self.keep(program.amounts(outcome.solution))
         return np.asarray(outcome.row_dual[: len(self.side.lower)])
-
-
-def _edges(side: Side, mu: FloatArray, step: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Objective of one unit less and of one unit more use of each row: keeps the rows' duals within a step of mu."""
-    dearest = np.where(np.isfinite(side.upper), mu + step, np.minimum(mu + step, 0.0))
-    cheapest = np.where(np.isfinite(side.lower), mu - step, np.maximum(mu - step, 0.0))
-    return -dearest, cheapest
-
-
-def _charges(program: Program) -> FloatArray:
-    """What money itself costs at each leaf."""
-    charge = program.base.copy()
-    for level in program.levels[1:]:
-        charge[level] = charge[program.parent[level]]
-    return charge[program.owner]
-
-
-@dataclass(frozen=True, eq=False)
-class _Restricted:
-    """The linear program over some segments, all others full or empty.
-
-    Attributes:
-        arrays: Rows: side rows, then nodes with something free below; columns: free segments, then less and more use of the side rows.
-        leaf: Leaf of each free segment.
-        base: Amount of each leaf without its free segments.
-    """
-
-    arrays: Arrays
-    leaf: IntArray
-    base: FloatArray
-
-    def amounts(self, solution: FloatArray) -> FloatArray:
-        """Amounts of all leaves, shape (m,)."""
-        return np.asarray(self.base + np.bincount(self.leaf, solution[: len(self.leaf)], minlength=len(self.base)))
-
-    @classmethod
-    def make(cls, program: Program, side: Side, answer: Answer, mu: FloatArray, step: FloatArray) -> _Restricted:
-        leaves = program.leaves
-        every = np.arange(len(leaves))
-        owner = np.concatenate([np.repeat(every, np.diff(leaves.first)), every])
-        last = leaves.end[leaves.first[1:] - 1]
-        slope = np.concatenate([leaves.slope, np.zeros(len(leaves))])
-        begin = np.concatenate([leaves._starts, last]) - leaves.shift[owner]
-        end = np.concatenate([leaves.end, np.full(len(leaves), np.inf)]) - leaves.shift[owner]
-        low, high = (
-            np.clip(begin, leaves.lower[owner], leaves.upper[owner]),
-            np.clip(end, leaves.lower[owner], leaves.upper[owner]),
-        )
-        charge = np.asarray(side.matrix.T @ mu)
-        reduced = slope - (answer.price[program.owner] + charge)[owner]
-        chosen: BoolArray = high > low
-        if int(chosen.sum()) > FREE_SEGMENTS:
-            edge = np.partition(np.abs(reduced[chosen]), FREE_SEGMENTS)[FREE_SEGMENTS]
-            chosen &= np.abs(reduced) <= edge
-        full = (high > low) & ~chosen & (reduced > 0)
-        base = leaves.lower + np.bincount(owner[full], (high - low)[full], minlength=len(leaves))
-        open_ = np.flatnonzero(chosen)
-        return cls(
-            _restricted_arrays(program, side, base, owner[open_], (high - low)[open_], slope[open_], mu, step),
-            owner[open_],
-            base,
-        )
-
-
-def _restricted_arrays(
-    program: Program,
-    side: Side,
-    base: FloatArray,
-    leaf: IntArray,
-    width: FloatArray,
-    slope: FloatArray,
-    mu: FloatArray,
-    step: FloatArray,
-) -> Arrays:
-    count, rows, nodes = len(leaf), len(side.lower), len(program.parent)
-    total = np.asarray(np.bincount(program.owner, base, minlength=nodes), dtype=np.float64)
-    for level in program.levels[:0:-1]:
-        np.add.at(total, program.parent[level], total[level])
-    member, column = [], []
-    at, which = program.owner[leaf], np.arange(count)
-    while len(at):
-        member.append(at)
-        column.append(which)
-        above = program.parent[at]
-        at, which = above[above >= 0], which[above >= 0]
-    node, position = np.concatenate(member), np.concatenate(column)
-    limited = np.isfinite(program.cap) | (program.floor > 0)
-    keep = limited[node]
-    used, row = np.unique(node[keep], return_inverse=True)
-    tree = sp.csr_array((np.ones(len(row)), (row, position[keep])), shape=(len(used), count))
-    inside = sp.csr_array(side.matrix[:, leaf])
-    eye = sp.eye_array(rows, format="csr")
-    none = sp.csr_array((len(used), 2 * rows))
-    fixed = np.asarray(side.matrix @ base)
-    dear = _charges(program)[leaf]
-    return Arrays(
-        cost=np.concatenate([slope - dear, *_edges(side, mu, step)]),
-        lower=np.zeros(count + 2 * rows),
-        upper=np.concatenate([width, np.full(2 * rows, np.inf)]),
-        integer=np.zeros(count + 2 * rows, dtype=bool),
-        matrix=sp.csr_array(sp.vstack([sp.hstack([inside, -eye, eye]), sp.hstack([tree, none])])),
-        row_lower=np.concatenate([side.lower - fixed, program.floor[used] - total[used]]),
-        row_upper=np.concatenate([side.upper - fixed, program.cap[used] - total[used]]),
-    )

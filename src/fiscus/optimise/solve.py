@@ -129,7 +129,7 @@ def _search(problem: Problem, route: Route, limits: Limits) -> Search:
         search = None if obstacle else search_tree(problem, limits)
         across = few_side_rows(problem) if obstacle else None
         if across is not None:
-            search = search_decomposed(problem, *across, limits)
+            search = search_decomposed(problem, across, limits)
         elif obstacle and route == "tree":
             raise RouteUnavailable(f"the tree route cannot hold this problem: {obstacle}; route highs can")
         if search is not None and (search.gap <= limits.gap or route == "tree"):

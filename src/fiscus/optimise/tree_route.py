@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,14 +12,16 @@ from fiscus.core.dynamics import marginal_value
 from fiscus.core.feasibility import violations
 from fiscus.core.objective import objective
 from fiscus.core.problem import Problem
+from fiscus.core.rules import Risk
 from fiscus.errors import InvalidRule
 from fiscus.optimise.binding import YES_OR_NO, at_bounds
 from fiscus.optimise.branch import Box, branch_and_bound
 from fiscus.optimise.certificate import Boxes, RowKey
-from fiscus.optimise.decompose import Side, decompose
+from fiscus.optimise.decompose import Decomposed, decompose
 from fiscus.optimise.result import Binding
 from fiscus.optimise.search import Limits, Search, at_stake, timed
-from fiscus.optimise.tree import Answer, Program, Split, obstacle, solve_tree, split
+from fiscus.optimise.side import RiskLimit, Side
+from fiscus.optimise.tree import Answer, Program, obstacle, solve_tree, split
 from fiscus.optimise.tree.program import Origin, row_bounds
 
 
@@ -107,29 +110,63 @@ TOUCHING = 1e-6
 SMALL, CLOSED_GAP = 100, 1e-8
 """Leaves up to which S-curves are searched to a gap that counts as none."""
 
-FEWEST_CELLS = 20_000
-"""Lines times periods from which pricing a few rules outside the tree is faster than one program over everything."""
+FEWEST_CELLS, FEWEST_OUTCOMES = 20_000, 100_000
+"""Lines times periods, and with limits on risk times scenarios too, from which pricing a few rules outside the tree is faster than one
+program over everything: 5 to 20 times in ``experiments/benchmarks`` and when these were set."""
 
 MOST_SIDE_ROWS = 60
 
 
-def few_side_rows(problem: Problem) -> tuple[Split, Side] | None:
-    """The tree and the rows across it, where those are few, speak of amounts alone and the tree is large; else None."""
-    if problem.shape[0] * problem.shape[1] < FEWEST_CELLS or obstacle(problem):
-        return None
-    parts = split(problem)
-    if not 0 < sum(len(rows) for _, rows in parts.side) <= MOST_SIDE_ROWS:
-        return None
-    side = Side.of(parts.side)
-    return None if side is None else (parts, side)
+@dataclass(frozen=True, eq=False)
+class Across:
+    """A tree and the rules across it.
+
+    Attributes:
+        program: Leaves and envelopes.
+        side: Rules on amounts and movements.
+        risks: Limits on the loss in the worst scenarios.
+    """
+
+    program: Program
+    side: Side
+    risks: tuple[RiskLimit, ...]
+
+    @classmethod
+    def of(cls, problem: Problem) -> Across | None:
+        """The parts of a problem; None where there is nothing across the tree, or something that cannot be priced."""
+        if obstacle(problem):
+            return None
+        parts = split(problem)
+        names = {rows.labels[0][0] for rows, _ in parts.side if rows.kind == Risk.kind}
+        limits = [rule for rule in problem.rules if isinstance(rule, Risk) and rule.id in names]
+        risks = [RiskLimit.of(problem, rule, parts.program) for rule in limits]
+        others = tuple((rows, which) for rows, which in parts.side if rows.kind != Risk.kind)
+        side = Side.of(others, problem.shape[1]) if others else Side.none(len(parts.program.leaves))
+        if side is None or not (len(side) or risks):
+            return None
+        known = tuple(risk for risk in risks if risk is not None)
+        return cls(parts.program, side, known) if len(known) == len(risks) else None
 
 
-def search_decomposed(problem: Problem, parts: Split, side: Side, limits: Limits) -> Search | None:
-    """The best split that obeys the rows across the tree too; None where none was found."""
+def few_side_rows(problem: Problem) -> Across | None:
+    """The tree and the rules across it, where those are few and the tree is large; else None."""
+    cells = problem.shape[0] * problem.shape[1]
+    if cells < FEWEST_CELLS and cells * problem.scenarios.size < FEWEST_OUTCOMES:
+        return None
+    parts = Across.of(problem)
+    if parts is None or len(parts.side) + len(parts.risks) > MOST_SIDE_ROWS:
+        return None
+    return parts if parts.risks or cells >= FEWEST_CELLS else None
+
+
+def search_decomposed(problem: Problem, parts: Across, limits: Limits) -> Search | None:
+    """The best split that obeys the rules across the tree too; None where none was found."""
     search = Search("tree", stake=at_stake(problem))
     with timed(search, "solver"):
-        found = decompose(parts.program, side, gap=limits.gap, stake=search.stake, deadline=limits.deadline)
-    if found is None or found.amount is None or found.answer is None:
+        found = decompose(
+            parts.program, parts.side, parts.risks, gap=limits.gap, stake=search.stake, deadline=limits.deadline
+        )
+    if found is None or found.amount is None or found.answer is None or found.side is None:
         return None
     with timed(search, "referee"):
         spend = np.clip(found.amount.reshape(problem.shape), problem.lines.floor, problem.lines.cap)
@@ -138,32 +175,80 @@ def search_decomposed(problem: Problem, parts: Split, side: Side, limits: Limits
         search.best, search.value = spend, objective(problem, spend)
         search.bound = max(found.bound, search.value)
     search.rounds = found.rounds
-    prices = row_prices(problem, parts.program, found.answer)
+    priced = replace(parts.program, leaves=found.side.priced(parts.program.leaves, found.mu))
+    factor = found.side.factor(found.mu)
+    prices = row_prices(problem, priced, found.answer, factor)
     search.binding = tuple(
         sorted(
-            (*binding_rows(problem, parts.program, found.answer), *_binding_side(side, found.mu, spend)),
+            (
+                *binding_rows(problem, priced, found.answer, factor),
+                *_binding_side(parts, found.side, found.mu, spend),
+                *_binding_risks(parts, found, spend),
+            ),
             key=lambda each: (-abs(each.price or 0.0), each.row),
         )
     )
     across = {
         (rows.kind, rows.labels[row]): price
-        for (rows, row), price in zip(side.rows, found.mu.tolist(), strict=True)
+        for (rows, row), price in zip(found.side.rows, found.mu.tolist(), strict=False)  # Cuts come after the rows.
         if price
     }
-    charge = np.asarray(side.matrix.T @ found.mu)
-    moved = movement_prices(problem, parts.program, found.answer, charge)
-    search.boxes = Boxes(_named(prices) | across | moved)
+    moved = movement_prices(problem, priced, found.answer, factor)
+    search.boxes = Boxes(_named(prices) | across | moved | _risk_prices(parts, found))
     search.notes = (
-        f"{len(side.rows)} rules across the tree were priced outside it, in {found.rounds} exact splits of the money.",
+        f"{len(found.side.rows) + len(parts.risks)} rules across the tree were priced outside it, in {found.rounds} exact splits "
+        "of the money.",
     )
     return search
 
 
-def _binding_side(side: Side, mu: FloatArray, spend: FloatArray) -> list[Binding]:
+def _risk_prices(parts: Across, found: Decomposed) -> dict[RowKey, float]:
+    """Prices of the rows behind the limits on risk: those of their cuts, mixed."""
+    if not parts.risks:
+        return {}
+    prices: dict[RowKey, float] = {}
+    scenarios = parts.risks[0].probability
+    whole = scenarios.copy()
+    for risk, price, mixed in _mixed(parts, found):
+        prices |= risk.prices(mixed, price)
+        whole += mixed
+    return prices | {("value", ("value", f"scenario {place}")): each for place, each in enumerate(whole.tolist())}
+
+
+def _mixed(parts: Across, found: Decomposed) -> list[tuple[RiskLimit, float, FloatArray]]:
+    """Each limit on risk with its price, and the price of each scenario's loss, shape (S,)."""
+    cut_prices = found.mu[len(found.side.rows) :].tolist() if found.side is not None else []
+    mixed = []
+    for risk in parts.risks:
+        own = [(price, mixture) for (of, mixture), price in zip(found.cuts, cut_prices, strict=True) if of is risk]
+        total = np.sum([price * mixture for price, mixture in own], axis=0) if own else np.zeros(len(risk.probability))
+        mixed.append((risk, float(sum(price for price, _ in own)), np.asarray(total)))
+    return mixed
+
+
+def _binding_risks(parts: Across, found: Decomposed, spend: FloatArray) -> list[Binding]:
+    """Limits on risk that hold with nothing to spare."""
+    given = []
+    for risk, price, mixed in _mixed(parts, found):
+        loss = risk.losses(spend.ravel())
+        near = TOUCHING * max(1.0, abs(risk.limit), float(np.abs(loss).max()))
+        if risk.measure.kind == "worst":
+            touching = [
+                place for place in np.flatnonzero(loss >= risk.limit - near).tolist() if risk.probability[place]
+            ]
+            rows = [((risk.rule, f"scenario {place}"), float(mixed[place])) for place in touching]
+        else:
+            rows = [((risk.rule, "all"), price)] if risk.excess(loss) >= -near else []
+        given += [Binding(risk.rule, row, Risk.kind, risk.limit, each) for row, each in rows]
+    return given
+
+
+def _binding_side(parts: Across, side: Side, mu: FloatArray, spend: FloatArray) -> list[Binding]:
     """Rows across the tree that hold with nothing to spare."""
-    use = side.matrix @ spend.ravel()
+    use = side.use(parts.program.leaves, spend.ravel())[: len(side.rows)]
+    lower, upper = side.lower[: len(use)], side.upper[: len(use)]
     scale = np.maximum(1.0, np.abs(use))
-    touching = (np.abs(use - side.upper) <= TOUCHING * scale) | (np.abs(use - side.lower) <= TOUCHING * scale)
+    touching = (np.abs(use - upper) <= TOUCHING * scale) | (np.abs(use - lower) <= TOUCHING * scale)
     found = []
     for position in np.flatnonzero(touching).tolist():
         rows, row = side.rows[position]
@@ -173,43 +258,55 @@ def _binding_side(side: Side, mu: FloatArray, spend: FloatArray) -> list[Binding
 
 
 def movement_prices(
-    problem: Problem, program: Program, answer: Answer, charge: FloatArray | None = None
+    problem: Problem, program: Program, answer: Answer, factor: FloatArray | float = 1.0
 ) -> dict[RowKey, float]:
     """Prices of the rows that define movement, where change costs money: what the last unit moved saves or costs.
 
     Args:
-        problem: Of one period.
-        program: Its tree.
+        problem: Its first period's movements count, or there is but one.
+        program: Its tree, with what other rules are priced at on the leaves.
         answer: To the tree.
-        charge: What each unit of a leaf costs besides, as where other rules are priced.
+        factor: By what the prices of other rules multiply each leaf's benefit, shape (m,).
     """
     leaves = program.leaves
     if not leaves.moves:
         return {}
-    base = np.repeat(program.base[program.levels[0]], problem.shape[1])
-    slope = np.nan_to_num(marginal_value(problem, answer.amount.reshape(problem.shape)).ravel(), posinf=1e300) + base
-    paid = answer.price[program.owner] + (0.0 if charge is None else charge)
+    slope = np.nan_to_num(_slopes(problem, program, answer, factor), posinf=1e300)
+    paid = answer.price[program.owner] + leaves.charge
     apart = answer.amount - leaves.prior
     still = np.abs(apart) <= 1e-9 * np.maximum(1.0, np.abs(leaves.prior))
     push = np.where(still, np.clip(slope - paid, -leaves.cost, leaves.cost), np.sign(apart) * leaves.cost)
     prices: dict[RowKey, float] = {}
     for leaf in np.flatnonzero(leaves.cost > 0).tolist():
-        label = problem.periods[0], problem.lines.id[leaf]
+        label = problem.periods[leaf // problem.shape[1]], problem.lines.id[leaf % problem.shape[1]]
         prices["moved_up", ("moved_up", *label)] = -0.5 * float(leaves.cost[leaf] + push[leaf])
         prices["moved_down", ("moved_down", *label)] = -0.5 * float(leaves.cost[leaf] - push[leaf])
     return prices
 
 
-def row_prices(problem: Problem, program: Program, answer: Answer) -> tuple[tuple[Origin, FloatArray], ...]:
+def _slopes(problem: Problem, program: Program, answer: Answer, factor: FloatArray | float) -> FloatArray:
+    """What the next unit of each leaf brings, the cost of money not taken off, shape (m,)."""
+    base = np.repeat(program.base[program.levels[0]], problem.shape[1])
+    return np.asarray(factor * (marginal_value(problem, answer.amount.reshape(problem.shape)).ravel() + base))
+
+
+def row_prices(
+    problem: Problem, program: Program, answer: Answer, factor: FloatArray | float = 1.0
+) -> tuple[tuple[Origin, FloatArray], ...]:
     """Value of one more unit of the bound of each row that limits a node or a leaf.
 
     A node's price above its parent's belongs to the row that gives its cap, below it to the one that gives its floor.
+
+    Args:
+        problem: With its rules.
+        program: Its tree, with what other rules are priced at on the leaves.
+        answer: To the tree.
+        factor: By what the prices of other rules multiply each leaf's benefit, shape (m,).
     """
     above = np.where(program.parent >= 0, answer.price[program.parent], program.base)
     step = answer.price - above
-    money = np.repeat(program.base[program.levels[0]], problem.shape[1])
-    slope = marginal_value(problem, answer.amount.reshape(problem.shape)).ravel() + money
-    extra = np.where(np.isfinite(slope), slope - answer.price[program.owner], 0.0)
+    slope = _slopes(problem, program, answer, factor)
+    extra = np.where(np.isfinite(slope), slope - answer.price[program.owner] - program.leaves.charge, 0.0)
     given = []
     for origin in program.rows:
         low, high = row_bounds(origin)
@@ -224,10 +321,12 @@ def row_prices(problem: Problem, program: Program, answer: Answer) -> tuple[tupl
     return tuple(given)
 
 
-def binding_rows(problem: Problem, program: Program, answer: Answer) -> tuple[Binding, ...]:
+def binding_rows(
+    problem: Problem, program: Program, answer: Answer, factor: FloatArray | float = 1.0
+) -> tuple[Binding, ...]:
     """Rows that hold with nothing to spare, with their prices, dearest first."""
     found = {}
-    for origin, price in row_prices(problem, program, answer):
+    for origin, price in row_prices(problem, program, answer, factor):
         rows = origin.block
         if rows.kind in YES_OR_NO:
             continue

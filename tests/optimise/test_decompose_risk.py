@@ -1,0 +1,135 @@
+"""Turnover and limits on the loss in the worst scenarios, priced outside the tree, against HiGHS on the whole model."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from random_trees import random_tree_problem
+
+import fiscus
+from fiscus.core.dynamics import evaluate
+from fiscus.core.feasibility import violations
+from fiscus.core.process import Scenarios
+from fiscus.core.risk import Measure
+from fiscus.core.rules import Resource, Risk, Share, Turnover
+from fiscus.optimise import tree_route
+from fiscus.optimise.tree import solve_tree, split
+from fiscus.optimise.tree_route import few_side_rows
+
+CURVES = {
+    "polyhedral": ("linear", "capped", "piecewise"),
+    "smooth": ("log", "power", "saturating", "hill"),
+    "mixed": ("linear", "capped", "piecewise", "log", "power", "saturating", "hill"),
+}
+GROUP = 12
+
+
+def base(seed, curves, *, scenarios, periods=1):
+    """A tree on which something is gained, with its best split; benefits differ by scenario where asked."""
+    rng = np.random.default_rng(seed)
+    while True:
+        problem = random_tree_problem(rng, lines=int(rng.integers(4, 16)), periods=periods, curves=curves)
+        if scenarios:
+            theta = rng.lognormal(0, 0.6, (scenarios, *problem.shape))
+            problem = problem.but(scenarios=Scenarios.equally_likely(theta))
+        answer = solve_tree(split(problem).program)
+        if answer is not None and answer.value > 0:
+            return rng, problem, answer.amount.reshape(problem.shape)
+
+
+def with_turnover(seed, curves):
+    """Half to nearly all of what the best split moves may move, and sometimes another rule."""
+    rng, problem, best = base(seed, curves, scenarios=0)
+    moved = float(np.abs(best - problem.lines.prior).sum())
+    least = float(np.maximum(problem.lines.floor - problem.lines.prior, 0).sum())
+    cap = round(least + float(rng.uniform(0.3, 0.95)) * max(moved - least, 0.0) + 0.01, 2)
+    rules = [Turnover(id="turn", cap=cap)]
+    if rng.random() < 0.4 and best.sum() > 0:
+        use = rng.uniform(0.1, 2.0, problem.shape[1]).round(3)
+        tags = dict(problem.lines.tags) | {"use": tuple(repr(each) for each in use.tolist())}
+        problem = problem.but(lines=dataclasses.replace(problem.lines, tags=tags))
+        rules.append(Resource(id="staff", usage="use", capacity=round(float((best @ use).max()) * 0.98, 4)))
+    return problem.but(rules=tuple(rules))
+
+
+def with_risk(seed, curves):
+    """A limit between what the best split risks and the least that a look around finds."""
+    periods = 1 + seed % 2
+    rng, problem, best = base(
+        seed, curves, scenarios=int(np.random.default_rng(seed + 10_000).integers(3, 40)), periods=periods
+    )
+    word = ["cvar:0.9", "cvar:0.6", "worst"][seed % 3]
+    probability = rng.dirichlet(np.ones(problem.scenarios.size)) if seed % 4 == 0 else problem.scenarios.probability
+    problem = problem.but(scenarios=Scenarios(problem.scenarios.theta, np.asarray(probability / probability.sum())))
+    measure = Measure.parse(word)
+    now = float(measure.of_loss(-evaluate(problem, best), problem.scenarios.probability))
+    averse = fiscus.solve(problem, risk="cvar:0.9" if word == "worst" else word, aversion=50.0, route="highs")
+    steady = best if averse.solution is None else averse.solution
+    safe = float(measure.of_loss(-evaluate(problem, steady), problem.scenarios.probability))
+    limit = safe + float(rng.uniform(0.2, 0.9)) * (now - safe) if safe < now else now
+    rules = [Risk(id="tail", measure=word, limit=round(limit, 6))]
+    if seed % 5 == 0:
+        names = problem.lines.id[::2]
+        inside = np.isin(problem.lines.id, names)
+        part = float(best[:, inside].sum() / max(best.sum(), 1e-9))
+        tags = dict(problem.lines.tags) | {"even": tuple("yes" if each else "no" for each in inside)}
+        problem = problem.but(lines=dataclasses.replace(problem.lines, tags=tags))
+        rules.append(Share(id="part", tag={"even": "yes"}, cap=round(min(part + 0.02, 1.0), 4)))
+    return problem.but(rules=tuple(rules))
+
+
+def compare(problem, seed):
+    """Value, bound, proof and referee against the whole model; whether the tree was used."""
+    whole = fiscus.solve(problem, route="highs", gap=1e-7)
+    parts = few_side_rows(problem)
+    if whole.status != "optimal" or parts is None:
+        return False
+    result = fiscus.solve(problem)
+    size = max(abs(whole.value), abs(whole.bound))
+    assert result.status == "optimal", (seed, result.reasons)
+    assert violations(problem, result.allocation) == [], seed
+    # The whole model's plan may use the tolerance of its rules, at their prices; the proof does not give that away.
+    slack = 2e-6 * size + sum(1e-6 * abs(each.price or 0.0) * max(1.0, abs(each.bound)) for each in result.binding)
+    assert abs(result.value - whole.value) <= slack, (seed, result.value, whole.value)
+    assert result.certificate.bound >= whole.value - slack, seed
+    if result.route == "tree":
+        assert result.certificate.bound <= result.value + 2e-6 * size, (seed, result.certificate.bound, result.value)
+    return result.route == "tree"
+
+
+@pytest.mark.parametrize("curves", CURVES)
+@pytest.mark.parametrize("group", range(2))
+def test_turnover_is_a_cost_of_change_with_a_price(monkeypatch, curves, group):
+    monkeypatch.setattr(tree_route, "FEWEST_CELLS", 1)
+    seeds = range(group * GROUP, (group + 1) * GROUP)
+    priced = sum(compare(with_turnover(seed, CURVES[curves]), seed) for seed in seeds)
+    assert priced >= GROUP // 2
+
+
+@pytest.mark.parametrize("curves", CURVES)
+@pytest.mark.parametrize("group", range(2))
+def test_limits_on_risk_are_priced_by_cuts(monkeypatch, curves, group):
+    monkeypatch.setattr(tree_route, "FEWEST_CELLS", 1)
+    seeds = range(group * GROUP, (group + 1) * GROUP)
+    priced = sum(compare(with_risk(seed, CURVES[curves]), seed) for seed in seeds)
+    assert priced >= GROUP // 2
+
+
+def test_a_chance_is_no_matter_of_prices(monkeypatch):
+    """It is not convex: no mixture of plans need obey it."""
+    monkeypatch.setattr(tree_route, "FEWEST_CELLS", 1)
+    problem = with_risk(1, CURVES["smooth"])
+    assert few_side_rows(problem) is not None
+    chance = problem.but(rules=(Risk(id="tail", measure="chance:0.9", limit=problem.rules[0].limit),))
+    assert few_side_rows(chance) is None
+
+
+def test_many_scenarios_make_a_smaller_tree_large_enough(monkeypatch):
+    problem = with_risk(1, CURVES["smooth"])
+    cells = problem.shape[0] * problem.shape[1]
+    assert few_side_rows(problem) is None
+    monkeypatch.setattr(tree_route, "FEWEST_OUTCOMES", cells * problem.scenarios.size)
+    assert few_side_rows(problem) is not None
+    assert few_side_rows(problem.but(rules=(Turnover(id="t", cap=1.0),))) is None
