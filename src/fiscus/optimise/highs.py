@@ -129,9 +129,7 @@ class Warm:
         self._solver = _solver(gap, seed)
         if not arrays.integer.any() and (_dense(arrays) or _signs_only(arrays)):
             self._solver.setOptionValue("presolve", "off")
-        model, row = _model(arrays, column, objective)
-        self._scaling = _Scaling(column, row, objective)
-        self._solver.passModel(model)
+        self._scaling = _Scaling(column, _pass(self._solver, arrays, column, objective), objective)
         if arrays.curvature is not None:
             _pass_hessian(self._solver, arrays.curvature * column**2 / objective)
         self._gap, self._seed = gap, seed
@@ -367,32 +365,39 @@ def _solver(gap: float, seed: int) -> highspy.Highs:
     return solver
 
 
-def _model(arrays: Arrays, scale: FloatArray, objective_scale: float) -> tuple[highspy.HighsLp, FloatArray]:
-    """The scaled model, and what each row was divided by."""
-    model = highspy.HighsLp()
+def _pass(solver: highspy.Highs, arrays: Arrays, scale: FloatArray, objective_scale: float) -> FloatArray:
+    """Hand the scaled model over; returns what each row was divided by.
+
+    The numbers go over as arrays: attributes of ``HighsLp`` are copied one by one, which takes as long as many a solve.
+    """
     rows, columns = arrays.matrix.shape
     # Each row is divided by the power of two of its largest entry, so that money rows and count rows weigh alike.
     given = arrays.matrix
-    matrix = sp.csr_array((given.data * scale[given.indices], given.indices, given.indptr), shape=given.shape)
+    values, counts = given.data * scale[given.indices], np.diff(given.indptr)
     largest = np.ones(rows)
-    starts = np.flatnonzero(np.diff(matrix.indptr))
+    starts = np.flatnonzero(counts)
     if len(starts):
-        peak = np.maximum.reduceat(np.abs(matrix.data), matrix.indptr[starts])
+        peak = np.maximum.reduceat(np.abs(values), given.indptr[starts])
         largest[starts] = 2.0 ** np.round(np.log2(np.where(peak > 0, peak, 1.0)))
-    matrix.data = matrix.data / np.repeat(largest, np.diff(matrix.indptr))
-    model.num_col_, model.num_row_ = columns, rows
-    model.sense_ = highspy.ObjSense.kMaximize
-    model.col_cost_ = arrays.cost * scale / objective_scale
-    model.col_lower_, model.col_upper_ = arrays.lower / scale, arrays.upper / scale
-    model.row_lower_, model.row_upper_ = arrays.row_lower / largest, arrays.row_upper / largest
-    model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-    model.a_matrix_.start_ = matrix.indptr
-    model.a_matrix_.index_ = matrix.indices
-    model.a_matrix_.value_ = matrix.data
-    if arrays.integer.any():
-        kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
-        model.integrality_ = [kinds[flag] for flag in arrays.integer.astype(int).tolist()]
-    return model, largest
+    values /= np.repeat(largest, counts)
+    solver.passModel(
+        columns,
+        rows,
+        len(values),
+        int(highspy.MatrixFormat.kRowwise),
+        int(highspy.ObjSense.kMaximize),
+        0.0,
+        arrays.cost * scale / objective_scale,
+        arrays.lower / scale,
+        arrays.upper / scale,
+        arrays.row_lower / largest,
+        arrays.row_upper / largest,
+        given.indptr.astype(np.int32),
+        given.indices.astype(np.int32),
+        values,
+        arrays.integer.astype(np.int32),
+    )
+    return largest
 
 
 def _outcome(solver: highspy.Highs, arrays: Arrays, scaling: _Scaling, seconds: float) -> Outcome:
@@ -449,7 +454,7 @@ def conflicting_rows(arrays: Arrays, *, time_limit: float | None = None) -> tupl
         return rows[:1], columns[: 1 - len(rows[:1])]
     column, objective = _scales(arrays)
     solver = _solver(0.0, 0)
-    solver.passModel(_model(replace(arrays, integer=np.zeros_like(arrays.integer)), column, objective)[0])
+    _pass(solver, replace(arrays, integer=np.zeros_like(arrays.integer)), column, objective)
     strategies = highspy.IisStrategy
     solver.setOptionValue("iis_strategy", int(strategies.kIisStrategyFromLp) | int(strategies.kIisStrategyIrreducible))
     if time_limit is not None:
