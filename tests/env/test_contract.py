@@ -55,12 +55,10 @@ def test_both_checkers_pass_on_shipped_plans(plan: str) -> None:
     checked(gymnasium.make(ALLOCATION, problem=problem))
 
 
-@pytest.mark.parametrize(
-    "plan", [pytest.param(name, marks=pytest.mark.slow) if "federal" in name else name for name in SHIPPED]
-)
+@pytest.mark.parametrize("plan", SHIPPED)
 def test_both_checkers_pass_on_shipped_plans_project_by_project(plan: str) -> None:
     problem, _ = fiscus.read_plan(PLANS / plan)
-    checked(gymnasium.make(SELECTION, problem=problem))
+    checked(gymnasium.make(SELECTION, problem=problem, compiled=problem.shape[1] > 1_000))
 
 
 def test_the_module_string_registers_the_ids() -> None:

@@ -32,6 +32,9 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 SHARPNESS = 12.0
 """Logits of shares at actions of 1: between the largest and the smallest share lie 24 of them, a factor of 2.6e10."""
 
+CACHED = 20_000
+"""Nodes that are split together: three times as fast for a thousand lines as all at once."""
+
 STEEPEST = 0.999999
 """Largest size of a tilt before it is taken for infinite preference."""
 
@@ -51,7 +54,13 @@ class Plain:
     nest: Nest
 
     def nearest(self, wish: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
-        """``Nest.nearest`` of as much as is wished for in all."""
+        """``Nest.nearest`` of as much as is wished for in all, in parts of the batch that stay in the processor's cache."""
+        step = max(1, CACHED // low.shape[1])
+        parts = [slice(first, first + step) for first in range(0, len(wish), step)]
+        done = [self._nearest(wish[part], low[part], high[part]) for part in parts]
+        return done[0] if len(done) == 1 else np.concatenate(done)
+
+    def _nearest(self, wish: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
         total = self.nest.gathered(wish, low, high)[:, self.nest.root]
         return self.nest.nearest(wish, total, low, high)
 
