@@ -20,7 +20,7 @@ import fiscus.env
 from fiscus.env import ALLOCATION, SELECTION, Sight
 from fiscus.env.beliefs import RegimeFilter, ResponseEstimate
 from fiscus.env.wrappers import ByField, ByFieldVector, WithBeliefs, WithBeliefsVector
-from fiscus.errors import InvalidInput
+from fiscus.errors import InvalidAllocation, InvalidInput
 from fiscus.integrate.shipped import PLANS
 
 IDS = (ALLOCATION, SELECTION)
@@ -213,6 +213,18 @@ def test_what_cannot_be_played_is_refused_with_a_sentence() -> None:
         gymnasium.make(ALLOCATION, problem=problem, mode="greedy")
     with pytest.raises(InvalidInput, match="reference"):
         gymnasium.make(ALLOCATION, problem=problem, mode="residual")
+    with pytest.raises(InvalidInput, match=r"fiscus\.read_plan"):
+        gymnasium.make(ALLOCATION, problem="plans/budget")
+    with pytest.raises(InvalidInput, match="LognormalAR1"):
+        gymnasium.make(ALLOCATION, problem=problem, process=0.3)
+    with pytest.raises(InvalidInput, match="Sight"):
+        gymnasium.make(ALLOCATION, problem=problem, sight="never")
+    with pytest.raises(InvalidAllocation, match="shape"):
+        gymnasium.make(ALLOCATION, problem=problem, plan=np.ones((1, 2)))
+    env = gymnasium.make(ALLOCATION, problem=problem).unwrapped
+    env.reset(seed=0)
+    with pytest.raises(InvalidInput, match="actions are numbers"):
+        env.step("more")
     with pytest.raises(InvalidInput, match="nothing limits the amount"):
         gymnasium.make(ALLOCATION, problem=fiscus.Problem.from_frames(lines={"id": ["a"]}, budget=None))
     with pytest.raises(InvalidInput, match="cash does not last"):

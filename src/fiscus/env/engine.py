@@ -206,7 +206,12 @@ class Engine:
         Raises:
             InvalidInput: For a wrong shape, NaN or infinity; nothing has happened then.
         """
-        given = np.asarray(actions, dtype=np.float64)
+        try:
+            given = np.asarray(actions, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise InvalidInput(
+                f"actions are numbers of shape {(self.size, self.decoder.size)}, got {actions!r:.60}"
+            ) from None
         if given.shape != (self.size, self.decoder.size):
             raise InvalidInput(f"actions have shape {(self.size, self.decoder.size)}, got {given.shape}")
         if not np.isfinite(given).all():

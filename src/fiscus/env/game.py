@@ -121,6 +121,9 @@ def game(
         InvalidInput: Where amounts have no limit, nothing can be allocated, or the process does not fit the problem.
         InvalidAllocation: For a plan that breaks a rule.
     """
+    _kinds(problem, process, sight)
+    if plan is not None:
+        plan = problem.checked(plan)
     if problem.scenarios.curves is not None and process is None:
         raise InvalidInput("these scenarios change the shape of curves; give a process, such as a ParameterPrior")
     if process is None:
@@ -140,6 +143,24 @@ def game(
     made = Game(problem, process, sight or Sight(), limits, limit, None)
     _payable(made)
     return made
+
+
+def _kinds(problem: object, process: object, sight: object) -> None:
+    """Refuse what is no problem, process or sight; environments are often made from words and numbers of a config.
+
+    Raises:
+        InvalidInput: With what to give.
+    """
+    if not isinstance(problem, Problem):
+        raise InvalidInput(
+            f"problem is a fiscus.Problem, got {problem!r:.60}; fiscus.read_plan(folder) reads one from a plan folder"
+        )
+    if process is not None and not all(
+        hasattr(process, name) for name in ("periods", "lines", "noise", "path", "mean")
+    ):
+        raise InvalidInput(f"process is one of fiscus.core.process, such as LognormalAR1, got {process!r:.60}")
+    if sight is not None and not isinstance(sight, Sight):
+        raise InvalidInput(f"sight is a fiscus.env.Sight, such as Sight(multipliers='never'), got {sight!r:.60}")
 
 
 def _reserves(problem: Problem, others: list[tuple[Rows, IntArray]]) -> tuple[FloatArray, list[tuple[Rows, IntArray]]]:
@@ -173,7 +194,7 @@ def _is_reserve(rows: Rows, place: int, reserve: FloatArray) -> bool:
 def _safe(problem: Problem, plan: FloatArray | None) -> Safe:
     rows = [(each, np.arange(len(each))) for each in problem.statement.rows if each.penalty is None and len(each)]
     activity = Activity.of(problem, rows)
-    known = anchor(problem) if plan is None else problem.checked(plan)
+    known = anchor(problem) if plan is None else plan
     if known is None:
         raise InvalidInput(
             "no plan was found that obeys every rule; give one as plan=, such as fiscus.solve(problem).allocation, or see what is in the "
