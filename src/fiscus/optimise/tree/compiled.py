@@ -10,7 +10,7 @@ import numpy as np
 
 from fiscus.core.arrays import FloatArray, IntArray
 from fiscus.core.curves import HILL_CLOSE, HILL_STEPS
-from fiscus.optimise.tree.leaves import HULL, LOG, POWER, SATURATING, SEGMENTS
+from fiscus.optimise.tree.leaves import HILL, HULL, LOG, POWER, SATURATING, SEGMENTS
 from fiscus.optimise.tree.passes import Part, Taken
 
 _compiled: Any = numba.njit(cache=True, error_model="numpy")
@@ -19,9 +19,6 @@ _compiled: Any = numba.njit(cache=True, error_model="numpy")
 @_compiled  # type: ignore[untyped-decorator]
 def _hill(r: float, a: float, h: float, p: float) -> tuple[float, float]:
     """Stock at which a Hill curve's slope falls to r, right of its steepest point; see core.curves. And how fast it falls."""
-    if p == 1.0:
-        stock = math.sqrt(a * h / r)
-        return max(stock - h, 0.0), 0.5 * stock
     steep = ((p - 1.0) / (p + 1.0)) ** (1.0 / p) if p > 1.0 else 0.0
     level = math.log(r * h / (a * p))
     t = -level / (1.0 + p)
@@ -61,26 +58,17 @@ def _hill(r: float, a: float, h: float, p: float) -> tuple[float, float]:
 
 
 @_compiled  # type: ignore[untyped-decorator]
-def _smooth(which: int, r: float, a: float, h: float, p: float) -> tuple[float, float]:
-    """Stock that a smooth leaf wants at a price above zero, without bounds, and how fast that falls with the price's log."""
-    if which == LOG:
-        return max(a / r - h, 0.0), a / r
-    if which == POWER:
-        stock = math.exp(math.log(a * p / r) / (1.0 - p))
-        return stock, stock / (1.0 - p)
-    if which == SATURATING:
-        return h * math.log(max(a / (h * r), 1.0)), h
-    return _hill(r, a, h, p)  # type: ignore[no-any-return]
-
-
-@_compiled  # type: ignore[untyped-decorator]
 def _leaves(
     kind: IntArray, a: FloatArray, h: FloatArray, p: FloatArray, shift: FloatArray, lower: FloatArray, upper: FloatArray,
     first: IntArray, slope: FloatArray, width: FloatArray, chord: FloatArray, touch: FloatArray, cost: FloatArray,
-    prior: FloatArray, moves: bool, charge: FloatArray, owner: IntArray, group: IntArray, price: FloatArray,
-    amount: FloatArray, total: FloatArray, fall: FloatArray,
+    prior: FloatArray, moves: bool, charge: FloatArray, constant: FloatArray, alike: bool,
+    owner: IntArray, group: IntArray, price: FloatArray, amount: FloatArray, total: FloatArray, fall: FloatArray,
 ) -> None:  # fmt: skip
     # Nothing here passes an array to another function: handing over arrays leaf by leaf would cost more than the rest.
+    logs, roots = np.zeros(len(price)), np.zeros(len(price))
+    for at in range(len(price)):
+        if price[at] > 0.0:
+            logs[at], roots[at] = math.log(price[at]), math.sqrt(1.0 / price[at])
     for leaf in range(len(kind)):
         node = owner[leaf]
         paid = price[group[node]] + charge[leaf]
@@ -100,11 +88,27 @@ def _leaves(
                     stock += width[piece]
             elif which == HULL:
                 if r <= chord[leaf]:
-                    stock, steep = _smooth(which, r, a[leaf], h[leaf], p[leaf])
+                    stock, steep = _hill(r, a[leaf], h[leaf], p[leaf])
                     if stock <= touch[leaf]:
                         stock, steep = touch[leaf], 0.0
+            elif which == HILL and p[leaf] != 1.0:
+                stock, steep = _hill(r, a[leaf], h[leaf], p[leaf])
             else:
-                stock, steep = _smooth(which, r, a[leaf], h[leaf], p[leaf])
+                # ``Leaves.constant`` has the formulas; logarithms and roots of a price that all pay are taken once.
+                level = logs[group[node]] if alike else math.log(r)
+                root = roots[group[node]] if alike else math.sqrt(1.0 / r)
+                if which == LOG:
+                    steep = constant[leaf] * root * root
+                    stock = max(steep - h[leaf], 0.0)
+                elif which == POWER:
+                    bent = 1.0 / (1.0 - p[leaf])
+                    stock = math.exp(constant[leaf] - bent * level)
+                    steep = bent * stock
+                elif which == SATURATING:
+                    stock, steep = max(h[leaf] * (constant[leaf] - level), 0.0), h[leaf]
+                else:
+                    steep = 0.5 * constant[leaf] * root
+                    stock = max(2.0 * steep - h[leaf], 0.0)
             x = stock - shift[leaf]
             if change == 0.0 or (side == 0 and x >= prior[leaf]):
                 break
@@ -136,7 +140,8 @@ def compiled_pass(part: Part, price: FloatArray) -> Taken:
     amount, total, kept, fall = np.empty(len(each)), np.zeros(nodes), np.empty(nodes), np.zeros(nodes)
     _leaves(
         each.kind, each.a, each.h, each.p, each.shift, each.lower, each.upper, each.first, each.slope, each.width, each.chord,
-        each.touch, each.cost, each.prior, each.moves, each.charge, part.owner, part.group, price, amount, total, fall,
+        each.touch, each.cost, each.prior, each.moves, each.charge, each.constant, each.alike,
+        part.owner, part.group, price, amount, total, fall,
     )  # fmt: skip
     _up(part.parent, part.floor, part.cap, total, kept, fall)
     return Taken(amount, total, kept, fall)

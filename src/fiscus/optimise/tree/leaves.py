@@ -86,6 +86,31 @@ class Leaves:
         return np.unique(jumps)
 
     @cached_property
+    def constant(self) -> FloatArray:
+        """The part of a smooth leaf's demand that no price changes, shape (m,); zero for other leaves and bent Hill curves.
+
+        With it demand is ``c/r - h`` (log), ``exp(c - ln(r)/(1-p))`` (power), ``h (c - ln r)`` (saturating) and ``c/sqrt(r) - h``
+        (Hill with p = 1), so that a price's logarithm and root are taken once for all leaves.
+        """
+        constant = np.zeros(len(self))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for kind, at, a, h, p in self.groups:
+                if kind == LOG:
+                    constant[at] = a
+                elif kind == POWER:
+                    constant[at] = np.log(a * p) / (1.0 - p)
+                elif kind == SATURATING:
+                    constant[at] = np.log(a / h)
+                elif kind == HILL:
+                    constant[at] = np.where(p == 1.0, np.sqrt(a * h), 0.0)
+        return constant
+
+    @cached_property
+    def alike(self) -> bool:
+        """Whether all leaves under one price pay that price, as where nothing else is charged."""
+        return not (self.moves or self.charge.any())
+
+    @cached_property
     def moves(self) -> bool:
         """Whether change costs anything."""
         return bool(self.cost.any())
