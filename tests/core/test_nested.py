@@ -140,7 +140,7 @@ def test_an_allowed_allocation_comes_back_as_it_is(seed: int) -> None:
     size = float(max(high[made.root], 1e-3))
     some = rng.uniform(0, 2 * size, (BATCH, problem.shape[1]))
     allowed = made.nearest(some, totals(problem, made, rng, period), low, high)
-    again = made.nearest(allowed, made.gathered(allowed, low, high)[:, made.root], low, high)
+    again = made.as_wished(allowed, low, high)
     np.testing.assert_allclose(again, allowed, rtol=0, atol=DUST * size)
 
 

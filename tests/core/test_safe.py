@@ -37,7 +37,7 @@ def wish_for(made: Game, rng: np.random.Generator, period: int) -> FloatArray:
     nest = made.nest
     low, high = nest.low[period][None], np.minimum(nest.high[period], 1e6)[None]
     wish = rng.uniform(low[:, nest.line_nodes], high[:, nest.line_nodes])
-    return nest.nearest(wish, nest.gathered(wish, low, high)[:, nest.root], low, high)[0]
+    return nest.as_wished(wish, low, high)[0]
 
 
 def least_distance(problem: Problem, plan: FloatArray, period: int, wish: FloatArray) -> float | None:

@@ -118,7 +118,7 @@ class Kernel:
         )
 
     def nearest(self, wish: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
-        """``Nest.nearest`` for as much as is wished for in all; wishes (B, n), limits (B, nodes + 1)."""
+        """``Nest.as_wished``; wishes (B, n), limits (B, nodes + 1)."""
         return np.asarray(_nearest(self.shape, wish, low, high))
 
     def step(

@@ -150,6 +150,14 @@ class Nest:
         """
         node = self.gathered(wish, low, high)
         node[..., self.root] = total
+        return self._shared_out(node, low, high)
+
+    def as_wished(self, wish: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+        """The same for as much as is wished for in all, inside the limits; arguments as of :meth:`nearest`."""
+        return self._shared_out(self.gathered(wish, low, high), low, high)
+
+    def _shared_out(self, node: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+        """Give every family its parent's total, in place; amounts of the lines."""
         for level in self.levels:
             asked = node[..., level.children]
             missing = node[..., level.parents] - np.add.reduce(asked, axis=-1)
@@ -175,11 +183,9 @@ def poured(amount: FloatArray, room: FloatArray) -> FloatArray:
     full = np.zeros_like(ordered)
     np.cumsum(ordered[..., :-1], axis=-1, out=full[..., 1:])
     rate = np.arange(room.shape[-1], 0, -1, dtype=np.float64)
-    holds = full + ordered * rate
-    where = np.argmax(holds >= amount[..., None], axis=-1)[..., None]
-    level = (amount[..., None] - np.take_along_axis(full, where, -1)) / rate[where]
-    enough = np.take_along_axis(holds, where, -1) >= amount[..., None]
-    return np.asarray(np.minimum(np.where(enough, np.maximum(level, 0.0), np.inf), room))
+    # What vessels hold at a level is the least of straight lines, one for each number that are full: the highest level counts.
+    level = np.maximum.reduce((amount[..., None] - full) / rate, axis=-1)
+    return np.asarray(np.minimum(level[..., None], room))
 
 
 def nest(problem: Problem) -> tuple[Nest, list[tuple[Rows, IntArray]]]:

@@ -43,7 +43,7 @@ class Splitter(Protocol):
     """What ``core.compiled.Kernel`` and :class:`Plain` both do."""
 
     def nearest(self, wish: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
-        """``Nest.nearest`` of as much as is wished for in all."""
+        """``Nest.as_wished``."""
         ...
 
 
@@ -54,15 +54,11 @@ class Plain:
     nest: Nest
 
     def nearest(self, wish: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
-        """``Nest.nearest`` of as much as is wished for in all, in parts of the batch that stay in the processor's cache."""
+        """``Nest.as_wished``, in parts of the batch that stay in the processor's cache."""
         step = max(1, CACHED // low.shape[1])
         parts = [slice(first, first + step) for first in range(0, len(wish), step)]
-        done = [self._nearest(wish[part], low[part], high[part]) for part in parts]
+        done = [self.nest.as_wished(wish[part], low[part], high[part]) for part in parts]
         return done[0] if len(done) == 1 else np.concatenate(done)
-
-    def _nearest(self, wish: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
-        total = self.nest.gathered(wish, low, high)[:, self.nest.root]
-        return self.nest.nearest(wish, total, low, high)
 
 
 @dataclass(frozen=True, eq=False)
