@@ -133,3 +133,46 @@ def test_many_scenarios_make_a_smaller_tree_large_enough(monkeypatch):
     monkeypatch.setattr(tree_route, "FEWEST_OUTCOMES", cells * problem.scenarios.size)
     assert few_side_rows(problem) is not None
     assert few_side_rows(problem.but(rules=(Turnover(id="t", cap=1.0),))) is None
+
+
+def large(lines, rng):
+    """Capped and linear lines in two levels of units, half of which are capped."""
+    units, cap = lines // 20, rng.uniform(10, 100, lines).round(2)
+    own = np.arange(lines) % units
+    asked = np.bincount(own, cap)
+    tree = {
+        "id": ["all", *(f"u{each}" for each in range(units))],
+        "parent": ["", *["all"] * units],
+        "cap": [None, *(round(0.6 * float(most), 2) if unit % 2 else None for unit, most in enumerate(asked))],
+    }
+    table = {
+        "id": [f"l{each}" for each in range(lines)],
+        "unit": [f"u{each}" for each in own],
+        "cap": cap,
+        "curve": rng.choice(["capped", "linear"], lines),
+        "a": rng.uniform(0.5, 2.0, lines).round(4),
+        "h": (cap * rng.uniform(0.3, 0.9, lines)).round(2),
+        "prior": (cap * rng.uniform(0, 1, lines)).round(2),
+        "change_cost": np.where(rng.random(lines) < 0.3, 0.05, 0.0),
+    }
+    return fiscus.Problem.from_frames(units=tree, lines=table, budget=round(0.4 * float(cap.sum()), 2), spend_weight=0)
+
+
+def test_large_trees_are_priced_within_the_gap_of_the_whole_model(monkeypatch):
+    """Sizes at which the whole model can still be asked: 4,000 lines that may hardly move, 2,000 lines in 50 scenarios."""
+    monkeypatch.setattr(tree_route, "FEWEST_CELLS", 1_000)
+    rng = np.random.default_rng(4)
+    problem = large(4_000, rng)
+    free = fiscus.solve(problem).allocation
+    moved = float(np.abs(free - problem.lines.prior).sum())
+    assert compare(problem.but(rules=(Turnover(id="turn", cap=round(0.4 * moved, 2)),)), "turnover")
+
+    problem = large(2_000, rng)
+    common = rng.normal(size=(50, 3)) @ rng.normal(size=(3, 2_000)) * 0.2
+    theta = np.exp(common + rng.normal(size=(50, 2_000)) * 0.1)
+    problem = problem.but(scenarios=Scenarios.equally_likely((theta / theta.mean(axis=0))[:, None, :]))
+    losses = -evaluate(problem, fiscus.solve(problem).allocation)
+    for word, share in (("cvar:0.9", 1e-3), ("worst", 1e-3)):
+        now = float(Measure.parse(word).of_loss(losses, problem.scenarios.probability))
+        limited = problem.but(rules=(Risk(id="tail", measure=word, limit=round(now - share * abs(now), 2)),))
+        assert compare(limited, word)
