@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -108,16 +109,16 @@ def scenarios(process: Process, rng: np.random.Generator, size: int) -> Scenario
     return Scenarios.equally_likely(process.sample(rng, size))
 
 
-class Sampled:
+class Sampled(ABC):
     """Sampling in the two steps of :class:`Process`."""
 
+    @abstractmethod
     def noise(self, rng: np.random.Generator, size: int) -> Noise:
         """Raw numbers of some draws."""
-        raise NotImplementedError
 
+    @abstractmethod
     def path(self, noise: Noise) -> FloatArray:
         """Multipliers that follow from raw numbers, shape (size, T, n)."""
-        raise NotImplementedError
 
     def noises(self, generators: Sequence[np.random.Generator]) -> Noise:
         """Raw numbers of one draw from each generator, the same bits as ``noise`` gives one by one."""
