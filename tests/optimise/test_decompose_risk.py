@@ -12,7 +12,7 @@ import fiscus
 from fiscus.core.dynamics import evaluate
 from fiscus.core.feasibility import violations
 from fiscus.core.process import Scenarios
-from fiscus.core.risk import Measure
+from fiscus.core.risk import Measure, RiskAversion
 from fiscus.core.rules import Resource, Risk, Share, Turnover
 from fiscus.optimise import tree_route
 from fiscus.optimise.tree import solve_tree, split
@@ -131,8 +131,35 @@ def test_many_scenarios_make_a_smaller_tree_large_enough(monkeypatch):
     cells = problem.shape[0] * problem.shape[1]
     assert few_side_rows(problem) is None
     monkeypatch.setattr(tree_route, "FEWEST_OUTCOMES", cells * problem.scenarios.size)
+    assert few_side_rows(problem) is None
+    monkeypatch.setattr(tree_route, "FEWEST_SMOOTH", cells)
     assert few_side_rows(problem) is not None
     assert few_side_rows(problem.but(rules=(Turnover(id="t", cap=1.0),))) is None
+
+
+def averse(seed, curves):
+    """A plan whose aversion to risk is slight, as large as its value, or several times that."""
+    size = int(np.random.default_rng(seed + 10_000).integers(3, 40))
+    _, problem, _ = base(seed, curves, scenarios=size, periods=1 + seed % 2)
+    word, aversion = [("cvar:0.9", 0.2), ("cvar:0.6", 1.0), ("worst", 5.0)][seed % 3]
+    return problem.but(risk=RiskAversion(Measure.parse(word), aversion))
+
+
+@pytest.mark.parametrize("curves", CURVES)
+def test_aversion_is_risk_saved_at_a_price(monkeypatch, curves):
+    monkeypatch.setattr(tree_route, "FEWEST_CELLS", 1)
+    priced = sum(compare(averse(seed, CURVES[curves]), seed) for seed in range(GROUP))
+    assert priced >= GROUP // 2
+
+
+def test_aversion_with_limits_goes_elsewhere(monkeypatch):
+    monkeypatch.setattr(tree_route, "FEWEST_CELLS", 1)
+    problem = with_risk(2, CURVES["smooth"])
+    assert few_side_rows(problem) is not None
+    both = problem.but(risk=RiskAversion(Measure.parse("cvar:0.9"), 1.0))
+    assert few_side_rows(both) is None
+    assert few_side_rows(both.but(rules=())) is not None
+    assert few_side_rows(problem.but(rules=(), risk=RiskAversion(Measure.parse("meanvar"), 1.0))) is None
 
 
 def large(lines, rng):

@@ -48,23 +48,23 @@ class Decomposed:
     """What the search found.
 
     Attributes:
+        side: The rules, cuts included.
         amount: Best allowed split, shape (m,); None before there is one.
         value: Of it.
         bound: Least bound found.
         mu: Prices of the side rows at the least bound, cuts included, shape (r,).
         answer: The tree's answer at them.
         rounds: Times the tree was split.
-        side: The rules, cuts included.
         cuts: Limit on risk and mixture of scenarios of each cut.
     """
 
+    side: Side
     amount: FloatArray | None = None
     value: float = -np.inf
     bound: float = np.inf
     mu: FloatArray = field(default_factory=lambda: np.zeros(0))
     answer: Answer | None = None
     rounds: int = 0
-    side: Side | None = None
     cuts: list[tuple[RiskLimit, FloatArray]] = field(default_factory=list)
 
 
@@ -76,6 +76,7 @@ def decompose(
     gap: float,
     stake: float = 0.0,
     deadline: float = np.inf,
+    offset: float = 0.0,
 ) -> Decomposed | None:
     """The best split that obeys the side rows too.
 
@@ -86,11 +87,12 @@ def decompose(
         gap: Relative gap to reach.
         stake: What all that could be bought is worth, for values next to nothing.
         deadline: On the monotonic clock.
+        offset: What values are beyond those that the gap is relative to.
 
     Returns:
         What was found, perhaps with the gap still open; None where floors and caps alone leave no split.
     """
-    work = _Work(program, side, tuple(risks), gap, stake, deadline)
+    work = _Work(program, side, tuple(risks), gap, stake, deadline, offset)
     found = work.found
     for _ in range(MOST_CUTS if risks else 1):
         if not _closed_in(work):
@@ -140,10 +142,17 @@ class _Work:
     """Splits found so far and the programs over them."""
 
     def __init__(
-        self, program: Program, side: Side, risks: tuple[RiskLimit, ...], gap: float, stake: float, deadline: float
+        self,
+        program: Program,
+        side: Side,
+        risks: tuple[RiskLimit, ...],
+        gap: float,
+        stake: float,
+        deadline: float,
+        offset: float,
     ) -> None:
         self.program, self.side, self.risks = program, side, risks
-        self.gap, self.stake, self.deadline = gap, stake, deadline
+        self.gap, self.stake, self.deadline, self.offset = gap, stake, deadline, offset
         self.found = Decomposed(side=side)
         self.relaxed: FloatArray | None = None
         self.relaxed_value = -np.inf
@@ -166,13 +175,16 @@ class _Work:
     @property
     def closed(self) -> bool:
         """Whether the gap under the rules and the cuts so far is small enough."""
-        return relative_gap(max(self.found.value, self.relaxed_value), self.found.bound, self.stake) <= self.gap
+        return self._apart(max(self.found.value, self.relaxed_value)) <= self.gap
 
     @property
     def done(self) -> bool:
         """Whether the gap is."""
         late = time.monotonic() > self.deadline
-        return late or relative_gap(self.found.value, self.found.bound, self.stake) <= self.gap
+        return late or self._apart(self.found.value) <= self.gap
+
+    def _apart(self, value: float) -> float:
+        return relative_gap(value - self.offset, self.found.bound - self.offset, self.stake)
 
     @property
     def hopeless(self) -> bool:

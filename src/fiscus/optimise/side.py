@@ -14,12 +14,12 @@ import scipy.sparse as sp
 
 from fiscus.core.arrays import FloatArray, IntArray
 from fiscus.core.problem import Problem
-from fiscus.core.risk import Measure
+from fiscus.core.risk import Measure, RiskAversion
 from fiscus.core.rows import Rows
 from fiscus.core.rules import Risk
 from fiscus.optimise.certificate import RowKey
-from fiscus.optimise.tree import Program
-from fiscus.optimise.tree.leaves import Leaves
+from fiscus.optimise.tree import Program, solve_tree
+from fiscus.optimise.tree.leaves import SEGMENTS, Leaves
 
 TOLERANCE = 5e-9
 """Share of its size by which a split may miss a rule and count as obeying it."""
@@ -49,12 +49,13 @@ class Side:
     rows: tuple[tuple[Rows, int], ...]
 
     @classmethod
-    def of(cls, side: tuple[tuple[Rows, IntArray], ...], lines: int) -> Side | None:
+    def of(cls, side: tuple[tuple[Rows, IntArray], ...], lines: int, *, spare: int = 0) -> Side | None:
         """Rows of a split; None where one speaks of more than amounts and first movements.
 
         Args:
             side: Blocks and positions.
             lines: n; movements after the first period depend on two amounts.
+            spare: Leaves besides those of the lines, of which the rows do not speak.
         """
         blocks: list[tuple[sp.csr_array, sp.csr_array]] = []
         for rows, which in side:
@@ -69,7 +70,9 @@ class Side:
             blocks.append((spend, moved))
         if not blocks:
             return None
-        matrix, moved = (sp.csr_array(sp.vstack(parts)) for parts in zip(*blocks, strict=True))
+        none = sp.csr_array((sum(len(which) for _, which in side), spare))
+        stacked = (sp.vstack(parts) for parts in zip(*blocks, strict=True))
+        matrix, moved = (sp.csr_array(sp.hstack([block, none])) for block in stacked)
         return cls(
             matrix,
             moved,
@@ -156,18 +159,54 @@ def edges(side: Side, mu: FloatArray, step: FloatArray) -> tuple[FloatArray, Flo
     return -dearest, cheapest
 
 
+MARGIN = 0.1
+"""Room for risk saved beyond what can be saved, and below nothing, as a share of what can be."""
+
+AVERSION = "aversion"
+"""In place of a rule's id where risk is no rule but part of the objective."""
+
+
+def with_spare(program: Program, worth: float, most: float) -> Program:
+    """A program with one more leaf under a root of its own: risk that is saved, each unit worth the same.
+
+    Args:
+        program: Any.
+        worth: Of a unit.
+        most: Largest amount of it.
+    """
+    leaves, node = program.leaves, len(program.parent)
+    more = {"upper": most, "h": 1.0, "p": 1.0}
+    arrays = {
+        name: np.append(getattr(leaves, name), more.get(name, 0.0))
+        for name in ("a", "h", "p", "shift", "lower", "upper", "chord", "touch", "cost", "prior", "charge")
+    }
+    first = np.append(leaves.first, leaves.first[-1] + 1)
+    slope, width = np.append(leaves.slope, worth), np.append(leaves.width, most)
+    kind = np.append(leaves.kind, SEGMENTS)
+    return Program(
+        leaves=Leaves(kind=kind, first=first, slope=slope, width=width, **arrays),
+        owner=np.append(program.owner, node),
+        parent=np.append(program.parent, -1),
+        levels=(np.append(program.levels[0], node), *program.levels[1:]),
+        floor=np.append(program.floor, 0.0),
+        cap=np.append(program.cap, most),
+        base=np.append(program.base, 0.0),
+        rows=program.rows,
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class RiskLimit:
-    """A limit on the loss in the worst scenarios.
+    """A limit on the loss in the worst scenarios; or aversion to it, as a limit under which what is saved is worth something.
 
     Attributes:
-        rule: Id of the rule.
+        rule: Id of the rule, or ``AVERSION``.
         measure: ``cvar`` or ``worst``.
         limit: Largest measure of the loss, units of value.
         probability: Of the scenarios, shape (S,).
         share: Benefit in each scenario in parts of the expected one, shape (S, m).
         leaves: Without prices.
-        money: What money costs at each leaf, shape (m,).
+        money: What money costs at each leaf, and 1 at the leaf of what is saved, shape (m,).
     """
 
     rule: str
@@ -181,13 +220,32 @@ class RiskLimit:
     @classmethod
     def of(cls, problem: Problem, rule: Risk, program: Program) -> RiskLimit | None:
         """A rule of a problem that the tree can hold; None for a chance, which is not convex."""
-        measure = Measure.parse(rule.measure)
-        if measure.kind not in ("cvar", "worst"):
+        measure, probability = Measure.parse(rule.measure), problem.scenarios.probability
+        if measure.kind not in PRICED:
             return None
-        theta = problem.scenarios.theta.reshape(problem.scenarios.size, -1)
-        mean = problem.scenarios.expected().ravel()
-        share = np.divide(theta, mean, out=np.ones_like(theta), where=mean > 0)
-        return cls(rule.id, measure, rule.limit, problem.scenarios.probability, share, program.leaves, charges(program))
+        shares = _shares(problem, program)
+        return cls(rule.id, measure, rule.limit, probability, shares, program.leaves, charges(program))
+
+    @classmethod
+    def of_aversion(cls, problem: Problem, risk: RiskAversion, program: Program) -> tuple[RiskLimit, Program] | None:
+        """Aversion of a problem, and its tree with a leaf for the risk saved; None where nothing can be allocated.
+
+        The limit is a little more than the risk of the best split without aversion: with it, none would risk more.
+        """
+        best = solve_tree(program)
+        if best is None:
+            return None
+        shares, probability = _shares(problem, program), problem.scenarios.probability
+        plain = cls(AVERSION, risk.measure, 0.0, probability, shares, program.leaves, charges(program))
+        worst = plain.excess(plain.losses(best.amount))
+        # No split loses less than all there is to gain in the best scenario.
+        safest = -float((shares @ benefit(program.leaves, program.leaves.upper)).max())
+        # Room on both sides, so that the price of risk is the aversion itself, and not what an end would add.
+        room = MARGIN * max(worst - safest, abs(worst))
+        limit = worst + room
+        wide = with_spare(program, risk.aversion, limit - safest + room)
+        shares = np.concatenate([shares, np.zeros((len(shares), 1))], axis=1)
+        return cls(AVERSION, risk.measure, limit, probability, shares, wide.leaves, np.append(plain.money, 1.0)), wide
 
     def losses(self, amount: FloatArray) -> FloatArray:
         """Loss in each scenario, units of value, shape (S,)."""
@@ -225,8 +283,23 @@ class RiskLimit:
         """
         each = {f"scenario {place}": amount for place, amount in enumerate(mixture.tolist()) if amount}
         prices: dict[RowKey, float] = {}
+        if self.rule == AVERSION:
+            kind = f"{AVERSION}.worst" if self.measure.kind == "worst" else f"{AVERSION}.excess"
+            named = kind if self.measure.kind == "worst" else AVERSION
+            return prices | {(kind, (named, name)): -amount for name, amount in each.items()}
         if self.measure.kind == "worst":
             prices |= {(Risk.kind, (self.rule, name)): amount for name, amount in each.items()}
             return prices
         prices |= {(f"{self.rule}.excess", (self.rule, name)): -amount for name, amount in each.items()}
         return prices | {(Risk.kind, (self.rule, "all")): price}
+
+
+PRICED = ("cvar", "worst")
+"""Measures of the loss that are convex and fall apart into mixtures of scenarios."""
+
+
+def _shares(problem: Problem, program: Program) -> FloatArray:
+    """Benefit of each leaf in each scenario in parts of the expected one, shape (S, m)."""
+    theta = problem.scenarios.theta.reshape(problem.scenarios.size, len(program.leaves))
+    mean = problem.scenarios.expected().ravel()
+    return np.divide(theta, mean, out=np.ones_like(theta), where=mean > 0)

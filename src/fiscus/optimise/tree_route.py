@@ -20,7 +20,7 @@ from fiscus.optimise.certificate import Boxes, RowKey
 from fiscus.optimise.decompose import Decomposed, decompose
 from fiscus.optimise.result import Binding
 from fiscus.optimise.search import Limits, Search, at_stake, timed
-from fiscus.optimise.side import RiskLimit, Side
+from fiscus.optimise.side import AVERSION, PRICED, RiskLimit, Side
 from fiscus.optimise.tree import Answer, Program, obstacle, solve_tree, split
 from fiscus.optimise.tree.program import Origin, row_bounds
 
@@ -110,53 +110,84 @@ TOUCHING = 1e-6
 SMALL, CLOSED_GAP = 100, 1e-8
 """Leaves up to which S-curves are searched to a gap that counts as none."""
 
-FEWEST_CELLS, FEWEST_OUTCOMES = 20_000, 100_000
-"""Lines times periods, and with limits on risk times scenarios too, from which pricing a few rules outside the tree is faster than one
-program over everything: 4 to 20 times on linear pieces, least with tight limits at 100,000 outcomes, and more on smooth curves."""
+FEWEST_CELLS = 20_000
+"""Lines times periods from which pricing a few rules outside the tree is faster than one program over everything: 4 to 20 times in
+``experiments/benchmarks``."""
+
+FEWEST_OUTCOMES, FEWEST_SMOOTH, FEWEST_STRAIGHT = 100_000, 200, 500
+"""The same where risk is priced: cells times scenarios, and cells where some curve is smooth or, for limits alone, where none is."""
 
 MOST_SIDE_ROWS = 60
 
 
 @dataclass(frozen=True, eq=False)
 class Across:
-    """A tree and the rules across it.
+    """A tree and what goes across it.
 
     Attributes:
-        program: Leaves and envelopes.
+        plain: Leaves and envelopes of the plan.
+        program: The same with a leaf for risk that is saved, where the plan is averse to risk.
         side: Rules on amounts and movements.
-        risks: Limits on the loss in the worst scenarios.
+        risks: Limits on the loss in the worst scenarios, aversion last.
+        offset: What the program's value is beyond the plan's.
     """
 
+    plain: Program
     program: Program
     side: Side
     risks: tuple[RiskLimit, ...]
+    offset: float = 0.0
 
     @classmethod
     def of(cls, problem: Problem) -> Across | None:
         """The parts of a problem; None where there is nothing across the tree, or something that cannot be priced."""
-        if obstacle(problem):
+        averse = problem.risk if problem.risk is not None and problem.risk.aversion > 0 else None
+        if averse is not None and averse.measure.kind not in PRICED:
             return None
-        parts = split(problem)
+        neutral = problem if problem.risk is None else problem.but(risk=None)
+        if obstacle(neutral):
+            return None
+        parts = split(neutral)
+        plain = program = parts.program
+        found = RiskLimit.of_aversion(problem, averse, plain) if averse is not None else None
+        if averse is not None and found is None:
+            return None
+        if found is not None:
+            program = found[1]
         names = {rows.labels[0][0] for rows, _ in parts.side if rows.kind == Risk.kind}
         limits = [rule for rule in problem.rules if isinstance(rule, Risk) and rule.id in names]
-        risks = [RiskLimit.of(problem, rule, parts.program) for rule in limits]
+        if found is not None and limits:
+            return None  # The limits' leaves would need the spare one too; one program over everything serves.
+        risks = [RiskLimit.of(problem, rule, plain) for rule in limits]
         others = tuple((rows, which) for rows, which in parts.side if rows.kind != Risk.kind)
-        side = Side.of(others, problem.shape[1]) if others else Side.none(len(parts.program.leaves))
-        if side is None or not (len(side) or risks):
+        spare = len(program.leaves) - len(plain.leaves)
+        side = Side.of(others, problem.shape[1], spare=spare) if others else Side.none(len(program.leaves))
+        known = tuple(risk for risk in risks if risk is not None) + (() if found is None else (found[0],))
+        if side is None or not (len(side) or known) or len(known) < len(risks):
             return None
-        known = tuple(risk for risk in risks if risk is not None)
-        return cls(parts.program, side, known) if len(known) == len(risks) else None
+        offset = averse.aversion * found[0].limit if averse is not None and found is not None else 0.0
+        return cls(plain, program, side, known, offset)
 
 
 def few_side_rows(problem: Problem) -> Across | None:
-    """The tree and the rules across it, where those are few and the tree is large; else None."""
-    cells = problem.shape[0] * problem.shape[1]
-    if cells < FEWEST_CELLS and cells * problem.scenarios.size < FEWEST_OUTCOMES:
+    """The tree and what goes across it, where that is little and the tree is large; else None."""
+    if not _large(problem):
         return None
     parts = Across.of(problem)
-    if parts is None or len(parts.side) + len(parts.risks) > MOST_SIDE_ROWS:
-        return None
-    return parts if parts.risks or cells >= FEWEST_CELLS else None
+    return parts if parts is not None and len(parts.side) + len(parts.risks) <= MOST_SIDE_ROWS else None
+
+
+def _large(problem: Problem) -> bool:
+    """Whether pricing outside the tree is worth it, as measured."""
+    cells = problem.shape[0] * problem.shape[1]
+    if cells >= FEWEST_CELLS:
+        return True
+    limited = any(isinstance(rule, Risk) for rule in problem.rules)
+    if not (limited or problem.risk is not None) or cells * problem.scenarios.size < FEWEST_OUTCOMES:
+        return False
+    if problem.lines.curves.polyhedral.all():
+        return limited and cells >= FEWEST_STRAIGHT
+    return cells >= FEWEST_SMOOTH
 
 
 def search_decomposed(problem: Problem, parts: Across, limits: Limits) -> Search | None:
@@ -164,60 +195,75 @@ def search_decomposed(problem: Problem, parts: Across, limits: Limits) -> Search
     search = Search("tree", stake=at_stake(problem))
     with timed(search, "solver"):
         found = decompose(
-            parts.program, parts.side, parts.risks, gap=limits.gap, stake=search.stake, deadline=limits.deadline
+            parts.program,
+            parts.side,
+            parts.risks,
+            gap=limits.gap,
+            stake=search.stake,
+            deadline=limits.deadline,
+            offset=parts.offset,
         )
-    if found is None or found.amount is None or found.answer is None or found.side is None:
+    if found is None or found.amount is None or found.answer is None:
         return None
+    mu, answer = found.mu, found.answer
+    if parts.offset and problem.risk is not None:
+        mu, answer = _settled(parts, found, answer, problem.risk.aversion)
     with timed(search, "referee"):
-        spend = np.clip(found.amount.reshape(problem.shape), problem.lines.floor, problem.lines.cap)
+        own, nodes = len(parts.plain.leaves), len(parts.plain.parent)
+        spend = np.clip(found.amount[:own].reshape(problem.shape), problem.lines.floor, problem.lines.cap)
         if violations(problem, spend):
             return None
         search.best, search.value = spend, objective(problem, spend)
-        search.bound = max(found.bound, search.value)
+        search.bound = max(found.bound - parts.offset, search.value)
     search.rounds = found.rounds
-    priced = replace(parts.program, leaves=found.side.priced(parts.program.leaves, found.mu))
-    factor = found.side.factor(found.mu)
-    prices = row_prices(problem, priced, found.answer, factor)
+    leaves = found.side.priced(parts.program.leaves, mu).take(np.arange(own))
+    priced, factor = replace(parts.plain, leaves=leaves), found.side.factor(mu)[:own]
+    answer = replace(answer, amount=answer.amount[:own], price=answer.price[:nodes])
+    prices = row_prices(problem, priced, answer, factor)
     search.binding = tuple(
         sorted(
             (
-                *binding_rows(problem, priced, found.answer, factor),
-                *_binding_side(parts, found.side, found.mu, spend),
-                *_binding_risks(parts, found, spend),
+                *binding_rows(problem, priced, answer, factor),
+                *_binding_side(parts, found.side, mu, spend),
+                *_binding_risks(_mixed(parts, found, mu), spend),
             ),
             key=lambda each: (-abs(each.price or 0.0), each.row),
         )
     )
     across = {
         (rows.kind, rows.labels[row]): price
-        for (rows, row), price in zip(found.side.rows, found.mu.tolist(), strict=False)  # Cuts come after the rows.
+        for (rows, row), price in zip(found.side.rows, mu.tolist(), strict=False)  # Cuts come after the rows.
         if price
     }
-    moved = movement_prices(problem, priced, found.answer, factor)
-    search.boxes = Boxes(_named(prices) | across | moved | _risk_prices(parts, found))
+    moved = movement_prices(problem, priced, answer, factor)
+    search.boxes = Boxes(_named(prices) | across | moved | _risk_prices(parts, _mixed(parts, found, mu)))
+    rules = len(found.side.rows) + sum(risk.rule != AVERSION for risk in parts.risks)
+    averse = " and the aversion to risk" if parts.offset else ""
     search.notes = (
-        f"{len(found.side.rows) + len(parts.risks)} rules across the tree were priced outside it, in {found.rounds} exact splits "
-        "of the money.",
+        f"{rules} rules across the tree{averse} were priced outside it, in {found.rounds} exact splits of the money.",
     )
     return search
 
 
-def _risk_prices(parts: Across, found: Decomposed) -> dict[RowKey, float]:
-    """Prices of the rows behind the limits on risk: those of their cuts, mixed."""
-    if not parts.risks:
-        return {}
-    prices: dict[RowKey, float] = {}
-    scenarios = parts.risks[0].probability
-    whole = scenarios.copy()
-    for risk, price, mixed in _mixed(parts, found):
-        prices |= risk.prices(mixed, price)
-        whole += mixed
-    return prices | {("value", ("value", f"scenario {place}")): each for place, each in enumerate(whole.tolist())}
+def _settled(parts: Across, found: Decomposed, answer: Answer, aversion: float) -> tuple[FloatArray, Answer]:
+    """Prices of the aversion's cuts that sum to it exactly, as the proof needs them: what is off would be charged on all risk."""
+    mu, first = found.mu.copy(), len(found.side.rows)
+    own = np.array(
+        [first + place for place, (risk, _) in enumerate(found.cuts) if risk.rule == AVERSION], dtype=np.int64
+    )
+    if not mu[own].sum() > 0:
+        return mu, answer
+    mu[own] *= aversion / mu[own].sum()
+    again = solve_tree(replace(parts.program, leaves=found.side.priced(parts.program.leaves, mu)))
+    return (found.mu, answer) if again is None else (mu, again)
 
 
-def _mixed(parts: Across, found: Decomposed) -> list[tuple[RiskLimit, float, FloatArray]]:
+Mixed = tuple[RiskLimit, float, FloatArray]
+
+
+def _mixed(parts: Across, found: Decomposed, mu: FloatArray) -> list[Mixed]:
     """Each limit on risk with its price, and the price of each scenario's loss, shape (S,)."""
-    cut_prices = found.mu[len(found.side.rows) :].tolist() if found.side is not None else []
+    cut_prices = mu[len(found.side.rows) :].tolist()
     mixed = []
     for risk in parts.risks:
         own = [(price, mixture) for (of, mixture), price in zip(found.cuts, cut_prices, strict=True) if of is risk]
@@ -226,26 +272,41 @@ def _mixed(parts: Across, found: Decomposed) -> list[tuple[RiskLimit, float, Flo
     return mixed
 
 
-def _binding_risks(parts: Across, found: Decomposed, spend: FloatArray) -> list[Binding]:
+def _risk_prices(parts: Across, mixed: list[Mixed]) -> dict[RowKey, float]:
+    """Prices of the rows behind the limits on risk: those of their cuts, mixed."""
+    if not parts.risks:
+        return {}
+    prices: dict[RowKey, float] = {}
+    whole = parts.risks[0].probability.copy()
+    for risk, price, each in mixed:
+        prices |= risk.prices(each, price)
+        whole += each
+    return prices | {("value", ("value", f"scenario {place}")): each for place, each in enumerate(whole.tolist())}
+
+
+def _binding_risks(mixed: list[Mixed], spend: FloatArray) -> list[Binding]:
     """Limits on risk that hold with nothing to spare."""
     given = []
-    for risk, price, mixed in _mixed(parts, found):
+    for risk, price, each in mixed:
+        if risk.rule == AVERSION:
+            continue
         loss = risk.losses(spend.ravel())
         near = TOUCHING * max(1.0, abs(risk.limit), float(np.abs(loss).max()))
         if risk.measure.kind == "worst":
             touching = [
                 place for place in np.flatnonzero(loss >= risk.limit - near).tolist() if risk.probability[place]
             ]
-            rows = [((risk.rule, f"scenario {place}"), float(mixed[place])) for place in touching]
+            rows = [((risk.rule, f"scenario {place}"), float(each[place])) for place in touching]
         else:
             rows = [((risk.rule, "all"), price)] if risk.excess(loss) >= -near else []
-        given += [Binding(risk.rule, row, Risk.kind, risk.limit, each) for row, each in rows]
+        given += [Binding(risk.rule, row, Risk.kind, risk.limit, worth) for row, worth in rows]
     return given
 
 
 def _binding_side(parts: Across, side: Side, mu: FloatArray, spend: FloatArray) -> list[Binding]:
     """Rows across the tree that hold with nothing to spare."""
-    use = side.use(parts.program.leaves, spend.ravel())[: len(side.rows)]
+    spare = np.zeros(len(parts.program.leaves) - spend.size)
+    use = side.use(parts.program.leaves, np.concatenate([spend.ravel(), spare]))[: len(side.rows)]
     lower, upper = side.lower[: len(use)], side.upper[: len(use)]
     scale = np.maximum(1.0, np.abs(use))
     touching = (np.abs(use - upper) <= TOUCHING * scale) | (np.abs(use - lower) <= TOUCHING * scale)
