@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 
 import numpy as np
 import pytest
@@ -96,6 +97,10 @@ def compare(problem, seed):
     assert result.certificate.bound >= whole.value - slack, seed
     if result.route == "tree":
         assert result.certificate.bound <= result.value + 2e-6 * size, (seed, result.certificate.bound, result.value)
+        if not result.apportionment.unmet:
+            with tempfile.TemporaryDirectory() as run:
+                checks = fiscus.verify(result.save(run)).checks
+            assert [check.sentence for check in checks if check.standing == "failed"] == [], seed
     return result.route == "tree"
 
 

@@ -97,6 +97,7 @@ def decompose(
     for _ in range(MOST_CUTS if risks else 1):
         if not _closed_in(work):
             return None
+        work.draw_inside()
         if work.done or not work.closed or found.rounds > MOST_IN_ALL or not work.cut():
             break
     return found
@@ -204,6 +205,18 @@ class _Work:
         mu[: len(self.found.mu)] = self.found.mu
         return mu
 
+    def draw_inside(self) -> None:
+        """Draw the best split of the relaxation inside the limits on risk, towards splits at firmer prices of their cuts."""
+        best = self.relaxed
+        if best is None or self.done or not self.found.cuts or self._safe(best):
+            return
+        cuts = np.arange(len(self.side)) >= len(self.side.rows)
+        for more in FIRMER:
+            self.price(self.found.mu * np.where(cuts, 1.0 + more, 1.0))
+            self.keep(best)
+            if self.done:
+                return
+
     def cut(self) -> bool:
         """Add cuts where the best split of the relaxation breaks limits on risk; whether any does."""
         best, found = self.relaxed, self.found
@@ -273,12 +286,8 @@ class _Work:
         return not ((use > self.side.upper + scale) | (use < self.side.lower - scale)).any()
 
     def _safe(self, amount: FloatArray) -> bool:
-        """Whether a split obeys the limits on risk."""
-        for risk in self.risks:
-            loss = risk.losses(amount)
-            if risk.excess(loss) > NEAR * max(1.0, float(np.abs(loss).max())):
-                return False
-        return True
+        """Whether a split obeys the limits on risk, to the last digit: what is proved gives no tolerance away."""
+        return all(risk.excess(risk.losses(amount)) <= 0.0 for risk in self.risks)
 
     def _inside(self, amount: FloatArray) -> FloatArray | None:
         """The split, or the first safe one on the way from it to the best that is known to be safe; None where none is."""

@@ -146,13 +146,16 @@ def _prices(saved: Saved, entries: Sequence[Entry]) -> list[Check]:
             else "under what the method asks besides the rules"
         )  # fmt: skip
         return [Check("prices", "reported", f"The prices are the solver's, {why}; nothing here proves them.")]
+    if any(kind == "value" for kind, _ in prices):
+        # Where risk has a price, what a line adds at the margin depends on all scenarios' prices; those of its own rows are reported.
+        entries = [entry for entry in entries if entry.key in prices]
     single = _single(saved, entries)
     for entry in entries:
         wanted = prices.get(entry.key, single.get(entry.key, 0.0))
         if entry.price is None or abs(entry.price - wanted) > SAME_PRICE * max(abs(wanted), abs(entry.price)) + 1e-12:
             name = " / ".join(entry.key[1])
             return [Check("prices", "failed", differs(f"the price of {name}", entry.price, wanted))]
-    return [Check("prices", "proved", f"The prices of the {len(entries)} rows are those that prove the bound.")]
+    return [Check("prices", "proved", f"The prices of {len(entries)} rows are those that prove the bound.")]
 
 
 def _single(saved: Saved, entries: Sequence[Entry]) -> dict[RowKey, float]:

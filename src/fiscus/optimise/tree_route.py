@@ -223,7 +223,7 @@ def search_decomposed(problem: Problem, parts: Across, limits: Limits) -> Search
     search.binding = tuple(
         sorted(
             (
-                *binding_rows(problem, priced, answer, factor),
+                *binding_rows(problem, priced, answer, factor, spend.ravel()),
                 *_binding_side(parts, found.side, mu, spend),
                 *_binding_risks(_mixed(parts, found, mu), spend),
             ),
@@ -332,11 +332,7 @@ def movement_prices(
     leaves = program.leaves
     if not leaves.moves:
         return {}
-    slope = np.nan_to_num(_slopes(problem, program, answer, factor), posinf=1e300)
-    paid = answer.price[program.owner] + leaves.charge
-    apart = answer.amount - leaves.prior
-    still = np.abs(apart) <= 1e-9 * np.maximum(1.0, np.abs(leaves.prior))
-    push = np.where(still, np.clip(slope - paid, -leaves.cost, leaves.cost), np.sign(apart) * leaves.cost)
+    push = _push(program, answer, _slopes(problem, program, answer, factor))
     prices: dict[RowKey, float] = {}
     for leaf in np.flatnonzero(leaves.cost > 0).tolist():
         label = problem.periods[leaf // problem.shape[1]], problem.lines.id[leaf % problem.shape[1]]
@@ -349,6 +345,16 @@ def _slopes(problem: Problem, program: Program, answer: Answer, factor: FloatArr
     """What the next unit of each leaf brings, the cost of money not taken off, shape (m,)."""
     base = np.repeat(program.base[program.levels[0]], problem.shape[1])
     return np.asarray(factor * (marginal_value(problem, answer.amount.reshape(problem.shape)).ravel() + base))
+
+
+def _push(program: Program, answer: Answer, slope: FloatArray) -> FloatArray:
+    """What the last unit moved costs at each leaf, less than nothing where moving back saves it, shape (m,)."""
+    leaves = program.leaves
+    paid = answer.price[program.owner] + leaves.charge
+    apart = answer.amount - leaves.prior
+    still = np.abs(apart) <= 1e-9 * np.maximum(1.0, np.abs(leaves.prior))
+    left = np.clip(np.nan_to_num(slope, posinf=1e300) - paid, -leaves.cost, leaves.cost)
+    return np.asarray(np.where(still, left, np.sign(apart) * leaves.cost))
 
 
 def row_prices(
@@ -367,7 +373,8 @@ def row_prices(
     above = np.where(program.parent >= 0, answer.price[program.parent], program.base)
     step = answer.price - above
     slope = _slopes(problem, program, answer, factor)
-    extra = np.where(np.isfinite(slope), slope - answer.price[program.owner] - program.leaves.charge, 0.0)
+    paid = answer.price[program.owner] + program.leaves.charge + _push(program, answer, slope)
+    extra = np.where(np.isfinite(slope), slope - paid, 0.0)
     given = []
     for origin in program.rows:
         low, high = row_bounds(origin)
@@ -383,16 +390,28 @@ def row_prices(
 
 
 def binding_rows(
-    problem: Problem, program: Program, answer: Answer, factor: FloatArray | float = 1.0
+    problem: Problem,
+    program: Program,
+    answer: Answer,
+    factor: FloatArray | float = 1.0,
+    amount: FloatArray | None = None,
 ) -> tuple[Binding, ...]:
-    """Rows that hold with nothing to spare, with their prices, dearest first."""
+    """Rows that hold with nothing to spare, with their prices, dearest first.
+
+    Args:
+        problem: With its rules.
+        program: Its tree, with what other rules are priced at on the leaves.
+        answer: To the tree, whose prices they are.
+        factor: By what the prices of other rules multiply each leaf's benefit, shape (m,).
+        amount: The plan, where it is not the answer's but a mixture of several, shape (m,).
+    """
     found = {}
     for origin, price in row_prices(problem, program, answer, factor):
         rows = origin.block
         if rows.kind in YES_OR_NO:
             continue
         worth = dict(zip(origin.row.tolist(), price.tolist(), strict=True))
-        activity = np.asarray(rows.terms["spend"] @ answer.amount)
+        activity = np.asarray(rows.terms["spend"] @ (answer.amount if amount is None else amount))
         for row, bound in at_bounds(rows, activity):
             binding = Binding(rows.labels[row][0], rows.labels[row], rows.kind, bound, worth.get(row, 0.0))
             found[binding.row, binding.kind] = binding
