@@ -61,7 +61,7 @@ def _hill(r: float, a: float, h: float, p: float) -> tuple[float, float]:
 def _leaves(
     kind: IntArray, a: FloatArray, h: FloatArray, p: FloatArray, shift: FloatArray, lower: FloatArray, upper: FloatArray,
     first: IntArray, slope: FloatArray, width: FloatArray, chord: FloatArray, touch: FloatArray, cost: FloatArray,
-    prior: FloatArray, moves: bool, charge: FloatArray, constant: FloatArray, alike: bool,
+    prior: FloatArray, moves: bool, charge: FloatArray, constant: FloatArray, alike: bool, together: IntArray,
     owner: IntArray, group: IntArray, price: FloatArray, amount: FloatArray, total: FloatArray, fall: FloatArray,
 ) -> None:  # fmt: skip
     # Nothing here passes an array to another function: handing over arrays leaf by leaf would cost more than the rest.
@@ -69,7 +69,7 @@ def _leaves(
     for at in range(len(price)):
         if price[at] > 0.0:
             logs[at], roots[at] = math.log(price[at]), math.sqrt(1.0 / price[at])
-    for leaf in range(len(kind)):
+    for leaf in together:
         node = owner[leaf]
         paid = price[group[node]] + charge[leaf]
         change = cost[leaf] if moves else 0.0
@@ -114,10 +114,16 @@ def _leaves(
                 break
             if side == 1 and x >= prior[leaf]:
                 x, steep = prior[leaf], 0.0
-        amount[leaf] = min(max(x, lower[leaf]), upper[leaf])
-        total[node] += amount[leaf]
-        if steep != 0.0 and price[group[node]] > 0.0 and lower[leaf] < x < upper[leaf]:
-            fall[node] += steep * (price[group[node]] / r)
+        # Without branches: which leaves are at a bound is what no processor foresees.
+        least, most = lower[leaf], upper[leaf]
+        x = least if x < least else x
+        x = most if x > most else x
+        amount[leaf] = x
+        total[node] += x
+        if not alike:
+            steep *= price[group[node]] / r
+        # Not multiplied by nothing, as it may be endless.
+        fall[node] += steep if (x > least) & (x < most) else 0.0
 
 
 @_compiled  # type: ignore[untyped-decorator]
@@ -140,7 +146,7 @@ def compiled_pass(part: Part, price: FloatArray) -> Taken:
     amount, total, kept, fall = np.empty(len(each)), np.zeros(nodes), np.empty(nodes), np.zeros(nodes)
     _leaves(
         each.kind, each.a, each.h, each.p, each.shift, each.lower, each.upper, each.first, each.slope, each.width, each.chord,
-        each.touch, each.cost, each.prior, each.moves, each.charge, each.constant, each.alike,
+        each.touch, each.cost, each.prior, each.moves, each.charge, each.constant, each.alike, each.together,
         part.owner, part.group, price, amount, total, fall,
     )  # fmt: skip
     _up(part.parent, part.floor, part.cap, total, kept, fall)

@@ -99,8 +99,6 @@ def close_in(part: Part, run: Pass, brackets: Brackets, guess: FloatArray, lowes
     """
     breaks = part.leaves.breaks
     here, active = part, np.arange(len(brackets.target))
-    alone = len(active) == 1
-    ends: dict[float, Taken] = {}
     for _ in range(MOST_STEPS):
         open_ = active[~brackets.closed[active]]
         if not len(open_):
@@ -113,30 +111,18 @@ def close_in(part: Part, run: Pass, brackets: Brackets, guess: FloatArray, lowes
         taken = run(here, trial)
         brackets.passes += 1
         total = taken.total[here.top]
-        if alone:
-            ends = {price: each for price, each in ends.items() if price in (brackets.low[0], brackets.high[0])}
-            ends[float(trial[0])] = taken
         still = slice(None) if len(open_) == len(active) else np.flatnonzero(~brackets.closed[active])
         _update(brackets, open_, trial[still], total[still], taken.fall[here.top][still])
         # Float dust can put a target beyond what the leaves' own bounds allow: their bounds are the answer then.
         dust = np.where(total > brackets.target[active], trial >= LARGEST, trial <= lowest)
         _close(brackets, open_, breaks, dust[still])
         guess = np.full(len(guess), np.nan)
-    return _at_ends(part, run, brackets, ends)
-
-
-def _at_ends(part: Part, run: Pass, brackets: Brackets, ends: dict[float, Taken]) -> tuple[Taken, Taken]:
-    """What is taken at both ends of the brackets, from the passes already made where there is but one group."""
-    found: list[Taken] = []
-    for price in (brackets.low, brackets.high):
-        known = ends.get(float(price[0])) if len(price) == 1 else None
-        if known is None and found and (price == brackets.low).all():
-            known = found[0]
-        if known is None:
-            known = run(part, price)
-            brackets.passes += 1
-        found.append(known)
-    return found[0], found[1]
+    low = run(part, brackets.low)
+    if (brackets.low == brackets.high).all():
+        brackets.passes += 1
+        return low, low
+    brackets.passes += 2
+    return low, run(part, brackets.high)
 
 
 def _trials(brackets: Brackets, active: IntArray, breaks: FloatArray, guess: FloatArray, lowest: float) -> FloatArray:

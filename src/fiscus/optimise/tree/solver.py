@@ -8,7 +8,7 @@ left. The prices are a dual solution, and the gap is computed from them, not ass
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from fiscus.core.arrays import BoolArray, FloatArray, IntArray
 from fiscus.optimise.tree.passes import Part, Pass, Taken, choose
 from fiscus.optimise.tree.program import Program
 from fiscus.optimise.tree.search import SMALLEST, Brackets, close_in
+from fiscus.optimise.tree.single import close_one
 
 CROSSED = 1e-9
 """Relative size of float dust by which floors may exceed caps."""
@@ -69,7 +70,7 @@ def solve_tree(program: Program, *, backend: str | None = None, guess: FloatArra
     work = _Work(program, run, limits, guess)
     work.solve_all()
     price = np.where(np.abs(work.price) <= 3.0 * SMALLEST, 0.0, work.price)
-    value, bound = _value_and_bound(program, work.amount, price)
+    value, bound = _value_and_bound(program, work.amount, price, work.wanted(price))
     return Answer(work.amount, price, value, max(bound, value), work.passes, name)
 
 
@@ -77,8 +78,9 @@ def inner_limits(program: Program) -> tuple[FloatArray, FloatArray] | None:
     """Floors and caps of the nodes as what is below them allows; None where they cross."""
     leaves = program.leaves
     count = len(program.parent)
-    scale = np.maximum(1.0, np.abs(np.where(np.isfinite(leaves.upper), leaves.upper, 0.0)))
-    if (leaves.lower > leaves.upper + CROSSED * scale).any():
+    crossed = np.flatnonzero(leaves.lower > leaves.upper)
+    upper = leaves.upper[crossed]
+    if (leaves.lower[crossed] > upper + CROSSED * np.maximum(1.0, np.abs(upper))).any():
         return None
     least = np.asarray(np.bincount(program.owner, leaves.lower, minlength=count), dtype=np.float64)
     most = np.asarray(np.bincount(program.owner, leaves.upper, minlength=count), dtype=np.float64)
@@ -112,15 +114,41 @@ class _Work:
 
     def solve_all(self) -> None:
         """Roots first: at the price of money itself where that keeps their limits, else at the price that meets one."""
-        program = self.program
-        roots = program.levels[0]
+        roots = self.program.levels[0]
         part = self._whole()
-        base = np.maximum(program.base[roots], SMALLEST)
+        base = np.maximum(self.program.base[roots], SMALLEST)
+        guess = self._typical(part, self.cap[roots]) if self.guess is None else self.guess[roots]
+        brackets = self._capped(part, base, guess)
+        if brackets is None:
+            brackets = self._from_base(part, base)
+        else:
+            guess = np.full(len(guess), np.nan)
+        self._rounds(part, brackets, guess)
+
+    def _capped(self, part: Part, base: FloatArray, guess: FloatArray) -> Brackets | None:
+        """Brackets where a price above that of money leaves every root too much: its cap binds, and nobody asks what is below."""
+        if not (guess > base).all():
+            return None
+        taken = self.run(part, guess)
+        self.passes += 1
+        total, cap = taken.total[part.top], self.cap[self.program.levels[0]]
+        if not (total >= cap).all():
+            return None
+        unknown = np.full(len(cap), np.nan)
+        brackets = Brackets(
+            cap.copy(), guess.copy(), np.full(len(cap), np.inf), total, unknown, np.zeros(len(cap), dtype=bool)
+        )
+        brackets.note(np.arange(len(cap)), guess, total, taken.fall[part.top])
+        return brackets
+
+    def _from_base(self, part: Part, base: FloatArray) -> Brackets:
+        """Brackets from what is wanted at the price of money itself."""
+        roots = self.program.levels[0]
         taken = self.run(part, base)
         self.passes += 1
         total = taken.total[part.top]
         low, high = np.where(total >= self.floor[roots], base, np.nan), np.where(total <= self.cap[roots], base, np.nan)
-        brackets = Brackets(
+        return Brackets(
             target=np.clip(total, self.floor[roots], self.cap[roots]),
             low=np.where(np.isnan(low), self.lowest, base),
             high=np.where(np.isnan(high), np.inf, base),
@@ -128,8 +156,11 @@ class _Work:
             below=np.where(np.isnan(high), np.nan, total),
             closed=np.isfinite(low) & np.isfinite(high),
         )
-        guess = self._typical(part, brackets.target) if self.guess is None else self.guess[roots]
-        self._rounds(part, brackets, guess)
+
+    def wanted(self, price: FloatArray) -> FloatArray:
+        """What each leaf takes at the price of its own node."""
+        whole = self._whole()
+        return self.run(replace(whole, group=np.arange(len(price))), price[whole.node]).amount
 
     def _whole(self) -> Part:
         program = self.program
@@ -170,7 +201,10 @@ class _Work:
 
     def _rounds(self, part: Part, brackets: Brackets, guess: FloatArray) -> None:
         while True:
-            low, high = close_in(part, self.run, brackets, guess, self.lowest)
+            if len(guess) == 1:
+                low, high = close_one(part, self.run, brackets, float(guess[0]), self.lowest)
+            else:
+                low, high = close_in(part, self.run, brackets, guess, self.lowest)
             self.passes += brackets.passes
             found = self._settle(part, brackets, low, high)
             if found is None:
@@ -268,8 +302,8 @@ class _Work:
         return inner
 
 
-def _value_and_bound(program: Program, amount: FloatArray, price: FloatArray) -> tuple[float, float]:
-    """Value of the amounts, and the Lagrangian bound at the prices."""
+def _value_and_bound(program: Program, amount: FloatArray, price: FloatArray, best: FloatArray) -> tuple[float, float]:
+    """Value of the amounts, and the Lagrangian bound at the prices, at which leaves alone would take ``best``."""
     leaves, roots = program.leaves, program.parent < 0
     base = np.where(roots, program.base, 0.0)
     charge = np.empty(len(price))
@@ -281,6 +315,5 @@ def _value_and_bound(program: Program, amount: FloatArray, price: FloatArray) ->
     with np.errstate(invalid="ignore"):
         limits = np.where(step > 0, step * program.cap, step * program.floor)
     paid = price[program.owner]
-    best = leaves.demand(paid)
     bound = float((leaves.value(best) - paid * best).sum()) + float(limits[step != 0].sum())
     return value, bound
