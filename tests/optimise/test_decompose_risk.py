@@ -16,6 +16,7 @@ from fiscus.core.process import Scenarios
 from fiscus.core.risk import Measure, RiskAversion
 from fiscus.core.rules import Resource, Risk, Share, Turnover
 from fiscus.optimise import tree_route
+from fiscus.optimise.solve import find
 from fiscus.optimise.tree import solve_tree, split
 from fiscus.optimise.tree_route import few_side_rows
 
@@ -83,7 +84,7 @@ def with_risk(seed, curves):
 
 def compare(problem, seed):
     """Value, bound, proof and referee against the whole model; whether the tree was used."""
-    whole = fiscus.solve(problem, route="highs", gap=1e-7)
+    whole = find(problem, route="highs", gap=1e-7)
     parts = few_side_rows(problem)
     if whole.status != "optimal" or parts is None:
         return False

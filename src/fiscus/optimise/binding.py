@@ -58,8 +58,10 @@ def priced(search: Search) -> tuple[Binding, ...]:
     if search.binding is not None:
         return search.binding
     model, outcome = search.last, search.outcome
-    if model is None or outcome is None or outcome.solution is None:
+    if model is None:
         return ()
+    if outcome is None or outcome.solution is None or outcome.row_dual is None:
+        return unpriced(model.problem, search.best)
     activity = model.matrix @ outcome.solution
     stated = {id(each.labels): each for each in model.problem.statement.rows}
     point = None if search.best is None else model.problem.statement.point(search.best)
@@ -69,12 +71,11 @@ def priced(search: Search) -> tuple[Binding, ...]:
         if ruled is None or rows.kind in YES_OR_NO:
             continue
         place = slice(start, start + len(rows))
-        duals = outcome.row_dual[place] if outcome.row_dual is not None else None
+        duals = outcome.row_dual[place]
         truly = None if point is None or ruled.penalty is not None else ruled.activity(point)
         for row, bound in at_bounds(rows, activity[place]):
-            price = None if duals is None else float(duals[row])
-            if truly is not None and not price and abs(truly[row] - bound) > TOUCHING * max(1.0, abs(bound)):
+            if truly is not None and abs(truly[row] - bound) > TOUCHING * max(1.0, abs(bound)):
                 continue  # A solver may leave cash or risk at a bound that the plan itself keeps away from.
-            found.append(Binding(rows.labels[row][0], rows.labels[row], rows.kind, bound, price))
+            found.append(Binding(rows.labels[row][0], rows.labels[row], rows.kind, bound, float(duals[row])))
     unique = {(each.row, each.kind): each for each in found}
     return tuple(sorted(unique.values(), key=lambda each: (-abs(each.price or 0.0), each.row)))

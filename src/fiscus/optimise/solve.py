@@ -23,6 +23,7 @@ from fiscus.optimise.refine import search_form
 from fiscus.optimise.repair.repairs import explain_infeasible
 from fiscus.optimise.result import Result, Status
 from fiscus.optimise.search import Limits, Search, better
+from fiscus.optimise.strict import keep_within
 from fiscus.optimise.tree_route import few_side_rows, search_decomposed, search_tree, why_not_tree
 
 Route = Literal["auto", "tree", "highs", "pyomo"]
@@ -69,10 +70,37 @@ def solve(
         InvalidInput: For an unknown method or route, or a limit that cannot be meant.
         RouteUnavailable: When the route cannot hold the problem; the message says which can.
     """
+    _check(method or problem.method, route, time_limit, gap, seed)
+    problem = _averse(problem, risk, aversion)
+    return find(problem, method=method, route=route, time_limit=time_limit, gap=gap, seed=seed, strict=True)
+
+
+def find(
+    problem: Problem,
+    *,
+    method: Method | None = None,
+    route: Route = "auto",
+    time_limit: float | None = None,
+    gap: float | None = None,
+    seed: int = 0,
+    strict: bool = False,
+) -> Result:
+    """:func:`solve` for those who solve many times on the way to an answer: limits on risk hold as the referee sees them.
+
+    Args:
+        problem: What to allocate under which rules.
+        method: As there.
+        route: As there.
+        time_limit: As there.
+        gap: As there.
+        seed: As there.
+        strict: Whether exact amounts keep limits on risk too, which may take one more solve.
+
+    Raises:
+        RouteUnavailable: When the route cannot hold the problem; the message says which can.
+    """
     began = time.perf_counter()
     method = method or problem.method
-    _check(method, route, time_limit, gap, seed)
-    problem = _averse(problem, risk, aversion)
     curved = bool((~problem.lines.curves.concave & ~problem.lines.curves.polyhedral).any())
     tolerance = gap if gap is not None else (S_CURVE_GAP if curved else LINEAR_GAP)
     limits = Limits(tolerance, np.inf if time_limit is None else time.monotonic() + time_limit, seed)
@@ -89,6 +117,8 @@ def solve(
         search.seconds["solver"] += best.seconds["solver"]
     elif asked.seeks_value:
         _keep_up(judged, search, limits)
+        if strict:
+            keep_within(judged, search, limits)
     result = _result(judged, method, search, limits)
     result = replace(result, reasons=(*asked.notes, *result.reasons))
     if not asked.seeks_value:

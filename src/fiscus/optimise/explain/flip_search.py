@@ -20,7 +20,7 @@ from fiscus.optimise.explain.ranging import straight_piece
 from fiscus.optimise.explain.value_function import SAME, Sample, ValueFunction
 from fiscus.optimise.repair.conflict import conflict
 from fiscus.optimise.result import Result
-from fiscus.optimise.solve import solve
+from fiscus.optimise.solve import find
 
 FLIP_GAP, FLIP_GAP_OF_S = 1e-9, 1e-7
 """Gaps asked of the solves whose values are compared; the second where curves are S-shaped."""
@@ -53,7 +53,7 @@ class FlipSearch:
         """The best plan of a changed problem, to a tight gap."""
         bent = bool((~problem.lines.curves.concave & ~problem.lines.curves.polyhedral).any())
         gap = FLIP_GAP_OF_S if bent else FLIP_GAP
-        return solve(problem, method=self.result.method, gap=gap, seed=self.result.seed)
+        return find(problem, method=self.result.method, gap=gap, seed=self.result.seed)
 
     def worth(self, spend: FloatArray) -> float:
         """The line's own benefit at weight 1, discounted and expected, units of value."""

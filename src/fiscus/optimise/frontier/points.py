@@ -25,7 +25,7 @@ from fiscus.optimise.frontier.sweep import Effort, Sweeper, Swept, WarmSweeper
 from fiscus.optimise.frontier.tree_sweep import TreeSweeper
 from fiscus.optimise.result import NEXT_TO_NOTHING, Result, relative_gap
 from fiscus.optimise.search import at_stake
-from fiscus.optimise.solve import LINEAR_GAP, S_CURVE_GAP, solve
+from fiscus.optimise.solve import LINEAR_GAP, S_CURVE_GAP, find
 
 MOST_POINTS = 10_000
 GROWTH = 1.5
@@ -285,7 +285,7 @@ def _measure(problem: Problem, text: str | None) -> Measure | None:
 
 
 def _solved(problem: Problem, effort: Effort) -> Result:
-    return solve(problem, method="optimise", gap=effort.gap, time_limit=effort.time_limit, seed=effort.seed)
+    return find(problem, method="optimise", gap=effort.gap, time_limit=effort.time_limit, seed=effort.seed)
 
 
 def _as_swept(parameter: float, result: Result, price: float) -> Swept:

@@ -267,12 +267,12 @@ def _sharper(model: Elastic, plan: FloatArray, solution: FloatArray) -> Elastic:
 
 def _verified(way: Give, deadline: float) -> Repair | None:
     """The repair, if the changed problem has a plan that the referee passes."""
-    from fiscus.optimise.solve import solve
+    from fiscus.optimise.solve import find
 
     repaired, moves = applied(way)
     if not moves:
         return None
-    result = solve(repaired, time_limit=max(deadline - time.monotonic(), 0.1))
+    result = find(repaired, time_limit=max(deadline - time.monotonic(), 0.1))
     if result.solution is None or violations(made_by(repaired, repaired.method).judged, result.allocation):
         return None
     return Repair(way.cost, way.exact, tuple(moves), result.value, result.status, result.allocation, repaired)

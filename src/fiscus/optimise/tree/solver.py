@@ -127,12 +127,13 @@ class _Work:
 
     def _capped(self, part: Part, base: FloatArray, guess: FloatArray) -> Brackets | None:
         """Brackets where a price above that of money leaves every root too much: its cap binds, and nobody asks what is below."""
-        if not (guess > base).all():
+        roots = self.program.levels[0]
+        if not ((guess > base) & (self.cap[roots] == self.program.cap[roots])).all():
             return None
         taken = self.run(part, guess)
         self.passes += 1
-        total, cap = taken.total[part.top], self.cap[self.program.levels[0]]
-        if not (total >= cap).all():
+        total, cap = taken.total[part.top], self.cap[roots]
+        if not (total > cap).all():
             return None
         unknown = np.full(len(cap), np.nan)
         brackets = Brackets(
