@@ -15,6 +15,7 @@ from fiscus.cli import app
 from fiscus.core.arrays import frozen
 from fiscus.core.curves import Curves
 from fiscus.core.dynamics import evaluate
+from fiscus.core.problem import Problem
 from fiscus.core.rules import AtMost, Change, Envelope, Freeze, Requires, Reserve, Resource, Turnover
 from fiscus.errors import InvalidInput
 from fiscus.optimise.explain.flip_search import stretched
@@ -431,3 +432,12 @@ def test_amounts_that_are_not_the_runs_are_refused(runs):
     result = CliRunner().invoke(app, ["explain", str(runs / "one")])
     assert result.exit_code == 2
     assert "breaks a rule" in result.output
+
+
+def test_a_line_that_pays_as_a_whole_is_explained_by_its_average():
+    lines = {"id": ["a", "b"], "unit": ["r"] * 2, "curve": ["step", "linear"], "a": [50.0, 1.2], "h": [20.0, 1.0]}
+    problem = Problem.from_frames(
+        units={"id": ["r"], "parent": [""]}, lines={**lines, "cap": [20.0, 100.0]}, budget=100.0
+    )
+    said = explain_line(solve(problem), "a")
+    assert "as a whole: each unit brings 2.5 on average, the last one alone 0. Money costs 1.2 elsewhere." in said

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fiscus.core.dynamics import stocks
 from fiscus.core.money import format_amount
 from fiscus.core.problem import Problem
 from fiscus.core.rows import FUNDED_ABOVE
@@ -66,7 +67,8 @@ def _paragraph(result: Result, period: int, line: int, reason: Why) -> str:
     name = title if title == problem.lines.id[line] else f"{title} ({problem.lines.id[line]})"
     parts = [f"{name} gets {code} {given}{asked} in {when}; last year it had {_plain(problem, prior)}."]
     price = sum(coefficient * (each.price or 0.0) for each, coefficient in reason.rules)
-    parts.append(_place_sentence(reason, price))
+    whole = reason.place == "cap" and reason.marginal < price and _comes_whole(problem, line)
+    parts.append(_place_sentence(reason, price, _average(result, period, line) if whole else None))
     named = [_rule_name(problem, each) for each, coefficient in reason.rules if each.price or not coefficient]
     if named:
         parts.append(f"It takes part in what binds: {'; '.join(dict.fromkeys(named))}.")
@@ -78,10 +80,27 @@ def _plain(problem: Problem, amount: float) -> str:
     return f"{amount:,.0f}" if float(amount).is_integer() else f"{amount:,.{problem.currency.exponent}f}"
 
 
-def _place_sentence(reason: Why, price: float) -> str:
+def _comes_whole(problem: Problem, line: int) -> bool:
+    """Whether a line pays off as a whole or not at all, so that its last unit alone says little."""
+    lines = problem.lines
+    return bool((lines.lumpy[line] or not lines.curves.concave[line]) and lines.retention[line] == 0)
+
+
+def _average(result: Result, period: int, line: int) -> float:
+    """What each unit of a line's money brings on average, discounted and expected."""
+    problem = result.problem
+    worth = problem.scenarios.expected()[period, line] * problem.lines.weight[line] * problem.benefit_discount[period]
+    effect = problem.lines.curves.value(stocks(problem, result.allocation))[period, line]
+    return float(worth * effect / max(result.allocation[period, line], FUNDED_ABOVE))
+
+
+def _place_sentence(reason: Why, price: float, average: float | None = None) -> str:
     worth = "without limit" if math.isinf(reason.marginal) else f"{reason.marginal:.4g}"
     if not price:
         return f"One more unit of money on it would be worth {worth}."
+    if average is not None:
+        comes = f"each unit brings {average:.4g} on average, the last one alone {worth}"
+        return f"It has all it can get, and is worth it as a whole: {comes}. Money costs {price:.4g} elsewhere."
     if reason.place == "cap":
         return f"It has all it can get: its last unit of money still brings {worth}, and money costs {price:.4g} elsewhere."
     if reason.place == "zero":
