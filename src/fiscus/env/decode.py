@@ -72,6 +72,9 @@ class Moment:
         high: Most it may get now, cash included, the same shape.
         multipliers: Of the period's benefits, seen or expected, shape (B, n).
         splitter: The nest's splits, compiled or not.
+        spends: Amounts so far, zero from the present period on, major units, shape (B, T, n).
+        measurements: Measured benefits of all periods, of which the sight's delay hides the latest, units of benefit, shape (B, T, n);
+            None where nothing is measured.
     """
 
     game: Game
@@ -80,6 +83,8 @@ class Moment:
     high: FloatArray
     multipliers: FloatArray
     splitter: Splitter
+    spends: FloatArray
+    measurements: FloatArray | None = None
 
     @property
     def period(self) -> IntArray:

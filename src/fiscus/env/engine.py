@@ -183,7 +183,10 @@ class Engine:
             multipliers = self.theta[np.arange(self.size), period]
         else:
             multipliers = game.expected[period]
-        return Moment(game, replace(state, period=period), low, high, multipliers, self.splitter)
+        measurements = self.benefits * self.error if game.sight.measured else None
+        return Moment(
+            game, replace(state, period=period), low, high, multipliers, self.splitter, self.spends, measurements
+        )
 
     def observe(self) -> npt.NDArray[np.float32]:
         """Observations before the next decision, freshly made, shape (B, size of the table)."""
@@ -191,14 +194,13 @@ class Engine:
 
     def seen(self) -> Seen:
         """What observations are made from."""
-        sight, period = self.game.sight, self.state.period
-        measurements, measured, known = self.benefits, np.zeros((self.size, 0)), np.zeros(self.size)
-        if sight.measured:
-            latest = period - 1 - sight.delay
+        period, shown = self.state.period, self.moment.measurements
+        measured, known = np.zeros((self.size, 0)), np.zeros(self.size)
+        if shown is not None:
+            latest = period - 1 - self.game.sight.delay
             known = (latest >= 0).astype(np.float64)
-            measurements = self.benefits * self.error
-            measured = measurements[np.arange(self.size), np.maximum(latest, 0)] * known[:, None]
-        return Seen(self.moment, period, measurements, self.spends, measured, known)
+            measured = shown[np.arange(self.size), np.maximum(latest, 0)] * known[:, None]
+        return Seen(self.moment, period, self.benefits if shown is None else shown, self.spends, measured, known)
 
     def checked(self, actions: npt.ArrayLike) -> FloatArray:
         """Actions as float64 of shape (B, size), clipped to [-1, 1].
@@ -223,12 +225,26 @@ class Engine:
 
     def decode(self, actions: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Wishes and allocations, both (B, n), of checked actions; every hard rule holds."""
+        wish, spend = self.decoder.decode(actions, self.moment)
+        return wish, self._kept(spend)
+
+    def settle(self, wish: FloatArray) -> FloatArray:
+        """The nearest amounts to a wish that every hard rule allows, both major units, shape (B, n); then ``commit`` them.
+
+        Raises:
+            InvalidInput: For a wish of another shape, or that holds what is no number.
+        """
         moment = self.moment
-        wish, spend = self.decoder.decode(actions, moment)
-        if self.game.safe is not None:
-            self._plans = self.game.safe.advanced(self.plans, moment.period, spend)
-            spend = self._plans[np.arange(self.size), moment.period]
-        return wish, spend
+        if wish.shape != moment.line_low.shape or not np.isfinite(wish).all():
+            raise InvalidInput(f"a wish is finite amounts of shape {moment.line_low.shape}, got shape {wish.shape}")
+        return self._kept(moment.splitter.nearest(wish, moment.low, moment.high))
+
+    def _kept(self, spend: FloatArray) -> FloatArray:
+        """Amounts that keep the rules besides envelopes and cash too."""
+        if self.game.safe is None:
+            return spend
+        self._plans = self.game.safe.advanced(self.plans, self.moment.period, spend)
+        return np.asarray(self._plans[np.arange(self.size), self.moment.period])
 
     def step(self, actions: npt.ArrayLike, going: IntArray | None = None) -> Outcome:
         """Decide the period.

@@ -1,0 +1,1 @@
+"""Policies, their training, and the tournament that judges them."""
