@@ -16,7 +16,8 @@ programs that call the library get exceptions:
     │   └── InvalidPlan                    tables with findings of severity error; carries them
     ├── RouteUnavailable                   the route cannot solve this problem; names the route that can
     ├── NoAllocation                       asked for the amounts of a result that has none
-    └── BrokenRun                          a saved run folder that cannot be read back
+    ├── BrokenRun                          a saved run folder that cannot be read back
+    └── BrokenPolicy                       a saved policy that cannot be read back or played
 """
 
 from __future__ import annotations
@@ -90,3 +91,7 @@ class NoAllocation(FiscusError):
 
 class BrokenRun(FiscusError):
     """A saved run folder that cannot be read back; the message names the file."""
+
+
+class BrokenPolicy(FiscusError):
+    """A saved policy that cannot be read back, or not for this problem; the message names the file."""

@@ -194,13 +194,7 @@ class Engine:
 
     def seen(self) -> Seen:
         """What observations are made from."""
-        period, shown = self.state.period, self.moment.measurements
-        measured, known = np.zeros((self.size, 0)), np.zeros(self.size)
-        if shown is not None:
-            latest = period - 1 - self.game.sight.delay
-            known = (latest >= 0).astype(np.float64)
-            measured = shown[np.arange(self.size), np.maximum(latest, 0)] * known[:, None]
-        return Seen(self.moment, period, self.benefits if shown is None else shown, self.spends, measured, known)
+        return Seen.of(self.moment, self.state.period)
 
     def checked(self, actions: npt.ArrayLike) -> FloatArray:
         """Actions as float64 of shape (B, size), clipped to [-1, 1].

@@ -26,7 +26,8 @@ class Seen:
     Attributes:
         moment: Before the decision.
         period: Position of the period about to be decided, T after the last, shape (B,).
-        measurements: Measured benefits of all periods, of which the delay hides the latest, units of benefit, shape (B, T, n).
+        measurements: Measured benefits of all periods, of which the delay hides the latest, units of benefit, shape (B, T, n); without
+            meaning where nothing is measured.
         spends: Amounts so far, zero from the present period on, major units, shape (B, T, n).
         measured: Latest measured benefit of each line, units of benefit, shape (B, n); zero where none is known yet.
         known: Whether there is one, shape (B,).
@@ -44,6 +45,23 @@ class Seen:
     amount: FloatArray | None = None
     chosen: BoolArray | None = None
     open: BoolArray | None = None
+
+    @classmethod
+    def of(cls, moment: Moment, period: IntArray | None = None) -> Seen:
+        """What follows from a moment.
+
+        Args:
+            moment: Before the decision.
+            period: Position of the period about to be decided, T after the last, shape (B,); the moment's own when not given.
+        """
+        period = moment.period if period is None else period
+        shown, count = moment.measurements, len(period)
+        if shown is None:
+            return cls(moment, period, moment.spends, moment.spends, np.zeros((count, 0)), np.zeros(count))
+        latest = period - 1 - moment.game.sight.delay
+        known = (latest >= 0).astype(np.float64)
+        measured = shown[np.arange(count), np.maximum(latest, 0)] * known[:, None]
+        return cls(moment, period, shown, moment.spends, measured, known)
 
 
 @dataclass(frozen=True, eq=False)

@@ -335,5 +335,4 @@ def _seen(moment: Moment) -> Seen:
     """What features of observations are made from, as far as beliefs ask for it."""
     if moment.measurements is None:
         raise InvalidInput("beliefs need measurements; give sight=Sight(measured=True)")
-    count = len(moment.period)
-    return Seen(moment, moment.period, moment.measurements, moment.spends, np.zeros((count, 0)), np.zeros(count))
+    return Seen.of(moment)

@@ -47,11 +47,18 @@ def plans(engine: Engine) -> FloatArray:
     return TreeHorizon(engine.game).plan(ahead, engine.curves, first=False)
 
 
-def _by_tree(engine: Engine) -> FloatArray:
-    plan, value = plans(engine), np.zeros(engine.size)
+def path_rewards(engine: Engine) -> FloatArray:
+    """What the best plan of each of an engine's episodes gets by period, discounted, shape (B, T); the engine stays as it is."""
+    played = Engine(engine.game, engine.decoder, engine.table, engine.size)
+    played.theta, played.curves = engine.theta.copy(), engine.curves
+    plan, rewards = plans(engine), np.empty((engine.size, engine.game.periods))
     for period in range(engine.game.periods):
-        value += engine.commit(plan[:, period])[0]
-    return value
+        rewards[:, period] = played.commit(plan[:, period])[0]
+    return rewards
+
+
+def _by_tree(engine: Engine) -> FloatArray:
+    return np.asarray(path_rewards(engine).sum(axis=1))
 
 
 def _by_solver(engine: Engine, gap: float) -> FloatArray:

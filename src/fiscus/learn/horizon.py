@@ -14,6 +14,7 @@ import numpy as np
 
 from fiscus.core.arrays import FloatArray, IntArray
 from fiscus.core.curves import Curves
+from fiscus.core.futures import Requests
 from fiscus.core.problem import Problem
 from fiscus.core.process import Scenarios
 from fiscus.core.rows import FUNDED_ABOVE
@@ -26,6 +27,10 @@ from fiscus.optimise.tree.leaves import SEGMENTS, Leaves
 
 LEAST_FACTOR = 1e-12
 """Least multiplier of a benefit in a plan: at nothing a leaf would be of another kind."""
+
+
+DRAWS = 256
+"""Draws over which what will be asked for is averaged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +103,14 @@ class TreeHorizon:
         return split(
             problem.but(account=None, budget=problem.money_available, scenarios=_certain(problem), lines=lines)
         ).program
+
+    @cached_property
+    def asked(self) -> FloatArray | None:
+        """Mean of what will be asked for in each period, where that is drawn, major units, shape (T, n)."""
+        process = self.game.process
+        if not isinstance(process, Requests):
+            return None
+        return np.asarray(process.asked(process.noise(np.random.default_rng(0), DRAWS)).mean(axis=0))
 
     @property
     def apart(self) -> bool:
@@ -180,6 +193,8 @@ class _Batch:
             scale = (theta * ratio[:, None]).ravel()
             h, p = (np.broadcast_to(given[:, None], shape).ravel() for given in (curves.h, curves.p))
         lower, upper = (bound.reshape(shape).copy() for bound in (each.lower, each.upper))
+        if self.horizon.asked is not None:
+            upper = np.maximum(np.minimum(upper, self.horizon.asked[self.ahead.period : self.last]), lower)
         lower[:, 0], upper[:, 0] = self.ahead.low, np.maximum(self.ahead.high, self.ahead.low)
         slope = each.slope * np.repeat(scale, np.diff(each.first))
         charge = each.charge

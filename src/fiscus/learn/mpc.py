@@ -66,7 +66,7 @@ class MPC:
 
     def act(self, moment: Moment, memory: Planner) -> tuple[FloatArray, Planner]:
         """See :class:`~fiscus.learn.policy.Policy`."""
-        return self.plan(moment, memory, self.expected(moment, memory)), memory
+        return self.planned(moment, memory, self.expected(moment, memory)), memory
 
     def expected(self, moment: Moment, memory: Planner) -> FloatArray:
         """Multipliers that are planned for, shape (B, T, n)."""
@@ -74,7 +74,7 @@ class MPC:
         return theta if self.view is None else self.view(moment, theta)
 
     @staticmethod
-    def plan(moment: Moment, memory: Planner, theta: FloatArray) -> FloatArray:
+    def planned(moment: Moment, memory: Planner, theta: FloatArray) -> FloatArray:
         """First amounts of the best plans for some multipliers, major units, shape (B, n)."""
         first = np.empty(moment.line_low.shape)
         for period in np.unique(moment.period).tolist():
@@ -88,7 +88,7 @@ View = Callable[[Moment, FloatArray], FloatArray]
 
 
 @dataclass(frozen=True, eq=False)
-class Scaled:
+class FutureScaled:
     """The future counts for more or less than expected: one number, or one for each period ahead, the last for all beyond.
 
     Attributes:
@@ -106,7 +106,7 @@ class Scaled:
 
 def tuned(factor: FloatArray, name: str = "tuned MPC") -> MPC:
     """MPC whose view of the future is scaled; :func:`fiscus.learn.tune.tune` finds the numbers."""
-    return MPC(name=name, view=Scaled(np.asarray(factor, dtype=np.float64)))
+    return MPC(name=name, view=FutureScaled(np.asarray(factor, dtype=np.float64)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +125,7 @@ class Posterior:
 
     def act(self, moment: Moment, memory: Planner) -> tuple[FloatArray, Planner]:
         """See :class:`~fiscus.learn.policy.Policy`."""
-        return MPC.plan(moment, memory, memory.belief.sampled(moment, memory.rng, 1)[:, 0]), memory
+        return MPC.planned(moment, memory, memory.belief.sampled(moment, memory.rng, 1)[:, 0]), memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +153,7 @@ class ScenarioMPC:
         if not isinstance(made, TreeHorizon):
             raise InvalidInput("scenario MPC plans with the tree solver")
         if made.apart:
-            return MPC.plan(moment, memory, theta), memory
+            return MPC.planned(moment, memory, theta), memory
         drawn = memory.belief.sampled(moment, memory.rng, self.futures)
 
         def worth(here: Ahead, which: IntArray, left: FloatArray) -> FloatArray:

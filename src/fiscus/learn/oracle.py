@@ -146,7 +146,7 @@ class GridOracle:
             raise InvalidInput(f"a grid of {self.unit:g} has {np.prod(most + 1.0):,.0f} splits; take a coarser one")
         every = np.indices(most + 1).reshape(lines, -1).T
         high = nest.high[:, nest.root].max() if game.problem.account is None else game.problem.money_available.max()
-        return every[every.sum(axis=1) * self.unit <= high + 1e-9]
+        return np.asarray(every[every.sum(axis=1) * self.unit <= high + 1e-9])
 
 
 def _check(game: Game) -> None:
