@@ -15,6 +15,7 @@ import numpy as np
 from fiscus.core.arrays import BoolArray, FloatArray
 from fiscus.core.dynamics import stocks
 from fiscus.core.process import Process, Product, RegimeSwitching
+from fiscus.core.rows import FUNDED_ABOVE
 from fiscus.env.fields import LARGEST, Field, Seen
 from fiscus.env.game import Game
 from fiscus.errors import InvalidInput
@@ -31,7 +32,7 @@ class Measured:
 
     Attributes:
         ratio: Measured benefit over the benefit of the plan's own curve at the stock there was, shape (B, T, n); 1 where unknown.
-        known: Where there is one: measured already, and with some stock, shape (B, T, n).
+        known: Where there is one: measured already, and with stock that counts as funded, shape (B, T, n).
     """
 
     ratio: FloatArray
@@ -49,8 +50,10 @@ def measured(seen: Seen) -> Measured:
         raise InvalidInput(UNMEASURED)
     latest = seen.period - 1 - sight.delay
     shown = np.arange(game.periods)[None, :] <= latest[:, None]
-    curve = game.problem.lines.curves.value(stocks(game.problem, seen.spends))
-    known = shown[..., None] & (curve > 0)
+    stock = stocks(game.problem, seen.spends)
+    curve = game.problem.lines.curves.value(stock)
+    # Float dust buys no measurement.
+    known = shown[..., None] & (stock > FUNDED_ABOVE) & (curve > 0)
     return Measured(np.divide(seen.measurements, curve, out=np.ones_like(curve), where=known), known)
 
 
