@@ -1,7 +1,7 @@
 """When does learning pay? Ten training runs a problem against re-optimisation, its kin and perfect foresight, on the same paths.
 
-    python experiments/01_when_does_learning_pay/run.py train     # about an hour on one core; goes on where it was stopped
-    python experiments/01_when_does_learning_pay/run.py judge     # the tables, from the policies that training left
+python experiments/01_when_does_learning_pay/run.py train     # about an hour on one core; goes on where it was stopped
+python experiments/01_when_does_learning_pay/run.py judge     # the tables, from the policies that training left
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from fiscus.cli import demo, explain, frontier, plans, runs, verify
+from fiscus.cli import demo, explain, frontier, learn, plans, runs, verify
 
 app = typer.Typer(
     name="fiscus",
@@ -25,6 +25,9 @@ app.command("compare")(runs.compare)
 app.command("explain")(explain.explain)
 app.command("verify")(verify.verify)
 app.command("frontier")(frontier.frontier)
+app.command("train")(learn.train)
+app.command("tune")(learn.tune)
+app.command("tournament")(learn.tournament)
 app.command("demo")(demo.demo)
 
 

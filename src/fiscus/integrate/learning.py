@@ -56,11 +56,12 @@ def config_at(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def _in_group(override: str, group: str) -> str:
-    """An override of a file's own key, as Hydra wants it from the root."""
-    if not group or override.startswith("/") or "@" in override:
+    """An override of a file's own key, as Hydra wants it from the root; keys with a default need no plus sign."""
+    if override.startswith("/") or "@" in override.split("=")[0]:
         return override
-    sign = override[:2] if override.startswith("++") else override[:1] if override[:1] in "+~" else ""
-    return f"{sign}{group}.{override[len(sign) :]}"
+    sign = "++" if override.startswith("++") else override[:1] if override[:1] in ("+", "~") else ""
+    key = override[len(sign) :]
+    return f"{sign or '++'}{group}.{key}" if group else f"{sign or '++'}{key}"
 
 
 def simple_policies(played: Bench, names: Sequence[str]) -> dict[str, Policy]:
