@@ -15,8 +15,12 @@ from fiscus.core.options import METHODS
 from fiscus.env.single import AllocationEnv
 from fiscus.errors import InvalidInput
 from fiscus.integrate.configs import load_config
+from fiscus.integrate.learning import config_at, run_of, tournament
 from fiscus.integrate.public import baltimore_rounds
 from fiscus.integrate.shipped import shipped_plan
+from fiscus.integrate.suite import bench
+from fiscus.learn.foresight import foresight
+from fiscus.learn.play import paths, play
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = ROOT / "configs"
@@ -33,7 +37,34 @@ def test_no_file_is_left_out():
         "solve",
         "env",
         "experiment",
+        "train",
+        "tournament",
     }
+
+
+@pytest.mark.parametrize("name", files("problem/bench"))
+def test_every_registered_problem_is_built_and_played(name):
+    played = bench(load_config(CONFIGS, f"problem/bench/{name}"))
+    seeds = paths(0, 2)
+    value = play(played.game, played.guide.policy(played.game), seeds).value
+    assert (value <= foresight(played.game, seeds) * (1 + 1e-6)).all()
+
+
+def test_there_are_nine_registered_problems():
+    assert len(files("problem/bench")) == 9
+
+
+@pytest.mark.parametrize("name", files("train"))
+def test_every_training_run_is_built_and_begun(name):
+    small = ["setup.episodes=4", "setup.rounds=1", "judging.paths=4", "judging.every=1"]
+    run = run_of(config_at(CONFIGS / "train" / name, small))
+    assert len(run.play().history) == 2
+
+
+@pytest.mark.parametrize("name", files("tournament"))
+def test_every_tournament_is_played(name):
+    judged = tournament(config_at(CONFIGS / "tournament" / name, ["paths=3", "policies=[MPC]"]))
+    assert judged.tournament.verdict()
 
 
 @pytest.mark.parametrize("name", files("problem"))

@@ -256,7 +256,7 @@ def importers() -> dict[str, set[str]]:
         (["pyomo"], "fiscus.optimise.pyomo_model"),
         (["highspy"], "fiscus.optimise.highs"),
         (["torch", "sb3_contrib"], "fiscus.learn."),
-        (["stable_baselines3"], "fiscus.env.sb3"),
+        (["optuna"], "fiscus.integrate."),
         (["mlflow"], "fiscus.integrate."),
         (["dask", "distributed"], "fiscus.batch."),
         (["ray"], "fiscus.batch."),
@@ -268,6 +268,10 @@ def test_one_module_imports_it(packages: list[str], home: str) -> None:
     modules = set().union(*(found[package] for package in packages))
     assert len(modules) <= 1
     assert all(f"{module}.".startswith(home) for module in modules)
+
+
+def test_stable_baselines3_is_adapted_in_one_module_and_trained_with_in_another() -> None:
+    assert importers()["stable_baselines3"] == {"fiscus.env.sb3", "fiscus.learn.sb3"}
 
 
 def test_the_import_reader_sees_through_functions_and_type_checking() -> None:
