@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from fiscus.integrate.learning import config_at, run_of, tournament
+from fiscus.learn.play import paths, play
 
 HERE = Path(__file__).parent
 CONFIGS = HERE.parent.parent / "configs"
@@ -37,7 +38,7 @@ OTHERS = {
     "observed_ar1": ["tuned MPC", "scenario MPC"],
     "delay3": ["MPC not learning", "posterior sampling"],
     "jumps": ["MPC not learning"],
-    "setup_costs": ["exact solver MPC"],
+    "setup_costs": ["relaxed MPC"],
     "baltimore_rounds": [],
 }
 PATHS = {"setup_costs": 60, "baltimore_rounds": 500}
@@ -66,7 +67,7 @@ def train() -> None:
 
 def judge() -> None:
     """One table for all problems."""
-    rows, verdicts = [], []
+    rows, verdicts, runs = [], [], []
     for name, others in OTHERS.items():
         config, overrides = LEARNED.get(name, (name, []))
         problem = config_at(CONFIGS / "problem" / "bench" / config, [])
@@ -81,14 +82,58 @@ def judge() -> None:
         }
         judged = tournament(given)
         rows += [{"problem": name, "paths": str(given["paths"]), **row} for row in judged.rows()]
+        learned = judged.tournament.by_name.get("learned")
+        standard = judged.tournament.by_name["MPC"].mean.mean()
+        for seed, values in enumerate([] if learned is None else learned.values):
+            runs.append(
+                {
+                    "problem": name,
+                    "seed": str(seed),
+                    "mean": f"{values.mean():.9g}",
+                    "against_mpc": f"{values.mean() / standard - 1:+.3%}",
+                }
+            )
         verdicts.append({"problem": name, "verdict": judged.tournament.verdict()})
         print(name, judged.tournament.verdict(), flush=True)
-    for file, table in (("table.csv", rows), ("verdicts.csv", verdicts)):
-        with (HERE / file).open("w", newline="", encoding="utf-8") as opened:
-            writer = csv.DictWriter(opened, table[0], lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(table)
+    for file, table in (("table.csv", rows), ("runs.csv", runs), ("verdicts.csv", verdicts)):
+        write(file, table)
+
+
+def write(file: str, table: list[dict[str, str]]) -> None:
+    """A small table beside this file."""
+    with (HERE / file).open("w", newline="", encoding="utf-8") as opened:
+        writer = csv.DictWriter(opened, table[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(table)
+
+
+def modes() -> None:
+    """Plain agents that read actions in five ways, on the plain problem, ten runs each, the same rounds for all."""
+    problem = config_at(CONFIGS / "problem" / "bench" / "observed_ar1", [])
+    entries, rows = {}, []
+    for mode in ("spend", "softmax", "project", "residual", "scaled"):
+        guided = mode in ("residual", "scaled")
+        values, seconds = [], 0.0
+        for seed in SEEDS:
+            rounds = 20 if guided else 150
+            given = {
+                "problem": problem,
+                "agent": {"mode": mode},
+                "setup": {"seed": seed, "rounds": rounds, "spread": 0.05 if guided else 0.3, "from_guide": guided},
+                "judging": {"every": 50 if not guided else 10},
+            }
+            run = run_of(given)
+            made = run.play()
+            values.append(play(run.game, made.policy, paths(1_000_000_000, MOST_PATHS)).value)
+            seconds += run.seconds / len(SEEDS)
+            print(mode, seed, f"{made.best.against:+.3%}", flush=True)
+        entries[mode] = values
+        rows.append({"mode": mode, "rounds": str(rounds), "seconds": f"{seconds:.0f}"})
+    judged = tournament({"problem": problem, "policies": ["MPC"], "paths": MOST_PATHS}, entries)
+    standings = {row["policy"]: row for row in judged.rows()}
+    kept = ("regret", "against_mpc", "low", "high")
+    write("modes.csv", [{**row, **{key: standings[row["mode"]][key] for key in kept}} for row in rows])
 
 
 if __name__ == "__main__":
-    {"train": train, "judge": judge}[sys.argv[1] if len(sys.argv) > 1 else "judge"]()
+    {"train": train, "judge": judge, "modes": modes}[sys.argv[1] if len(sys.argv) > 1 else "judge"]()

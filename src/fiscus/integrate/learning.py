@@ -25,6 +25,7 @@ from fiscus.learn.mpc import MPC, Posterior, ScenarioMPC
 from fiscus.learn.oracle import MoneyOracle
 from fiscus.learn.play import paths, play
 from fiscus.learn.policy import LastYear, Myopic, Policy, ProRata
+from fiscus.learn.relaxed import RelaxedMPC
 from fiscus.learn.tune import best_shares, tuned_future
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def simple_policies(played: Bench, names: Sequence[str]) -> dict[str, Policy]:
     Args:
         played: The problem and its planner.
         names: Of: last year, incremental, pro rata, best fixed shares, myopic, myopic evenly, MPC, MPC not learning, MPC true curves,
-            tuned MPC, scenario MPC, posterior sampling, DP of money, exact solver MPC.
+            relaxed MPC, tuned MPC, scenario MPC, posterior sampling, DP of money.
 
     Raises:
         InvalidInput: For an unknown name.
@@ -89,10 +90,10 @@ def _simple(played: Bench, name: str) -> Policy:
         "pro rata": ProRata(),
         "myopic": Myopic(),
         "myopic evenly": Myopic(even=True),
-        STANDARD: _named(played.guide.policy(played.game), STANDARD),
+        STANDARD: MPC() if played.guide.kind == "relaxed" else _named(played.guide.policy(played.game), STANDARD),
+        "relaxed MPC": RelaxedMPC(),
         "MPC not learning": MPC("MPC not learning", learning=False),
         "MPC true curves": MPC("MPC true curves"),
-        "exact solver MPC": MPC("exact solver MPC"),
         "scenario MPC": ScenarioMPC(8),
         "posterior sampling": Posterior(),
         "DP of money": MoneyOracle(),
@@ -193,7 +194,7 @@ def draw(tournament: Tournament) -> Any:
     return figure
 
 
-def tournament(config: Mapping[str, Any], entries: Mapping[str, FloatArray] | None = None) -> Judged:
+def tournament(config: Mapping[str, Any], entries: Mapping[str, Sequence[FloatArray]] | None = None) -> Judged:
     """Play everyone whom a configuration names.
 
     Args:

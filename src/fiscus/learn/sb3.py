@@ -39,6 +39,9 @@ ALGORITHMS: dict[str, Any] = {
 }
 ON_POLICY = ("ppo", "recurrent_ppo", "maskable_ppo")
 
+MINIBATCH = 1024
+"""Decisions of a minibatch, at most."""
+
 SEEDS_A_ROUND = 100_000
 """Seeds of episodes that are kept for each round of each run."""
 
@@ -258,7 +261,7 @@ def _model(env: TrainingEnv, setup: Setup, steps: int) -> Any:
     given: dict[str, Any] = {"learning_rate": setup.learning_rate, "gamma": 1.0, "seed": setup.seed, "device": "cpu"}
     word = "MlpPolicy"
     if setup.algorithm in ON_POLICY:
-        given |= {"n_steps": steps, "batch_size": max(2, min(1024, size)), "n_epochs": 4, "gae_lambda": 0.95}
+        given |= {"n_steps": steps, "batch_size": _part(size), "n_epochs": 4, "gae_lambda": 0.95}
         shape["activation_fn"] = torch.nn.Tanh
         if setup.algorithm != "maskable_ppo":
             shape["log_std_init"] = float(np.log(setup.spread))
@@ -267,8 +270,8 @@ def _model(env: TrainingEnv, setup: Setup, steps: int) -> Any:
             shape |= {"lstm_hidden_size": 64}
     else:
         given |= {
-            "train_freq": (agent_steps(env), "step"),
-            "gradient_steps": 4 * agent_steps(env),
+            "train_freq": (_steps(env), "step"),
+            "gradient_steps": 4 * _steps(env),
             "learning_starts": 2 * size,
             "buffer_size": 200_000,
             "batch_size": 256,
@@ -285,7 +288,12 @@ def _model(env: TrainingEnv, setup: Setup, steps: int) -> Any:
     return ALGORITHMS[setup.algorithm](word, env, policy_kwargs=shape, **{**given, **more})
 
 
-def agent_steps(env: TrainingEnv) -> int:
+def _part(size: int) -> int:
+    """The largest part of a round's decisions up to :data:`MINIBATCH` into which they can be divided evenly."""
+    return max((each for each in range(2, min(MINIBATCH, size) + 1) if size % each == 0), default=size)
+
+
+def _steps(env: TrainingEnv) -> int:
     """Decisions of an episode."""
     return env.batch.game.periods
 
