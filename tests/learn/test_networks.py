@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
+import fiscus
 from fiscus.env.game import game
 from fiscus.errors import BrokenPolicy, InvalidInput
 from fiscus.learn.agent import AgentSpec, GuideSpec
@@ -24,6 +25,7 @@ from fiscus.learn.learned import WEIGHTS, WORDS, Learned, load_policy
 from fiscus.learn.network import Network
 from fiscus.learn.play import paths, play
 from fiscus.learn.sb3 import ALGORITHMS, Setup, Trainer
+from fiscus.learn.train import Judging, Run
 
 SMALL = {"rounds": 2, "episodes": 8, "hidden": (16, 16)}
 CONTINUOUS = [name for name in ALGORITHMS if name != "maskable_ppo"]
@@ -59,14 +61,33 @@ def test_networks_decide_as_their_learners_do(algorithm):
 
 
 def test_choices_are_those_of_the_masked_learner():
-    played = game(choices())
-    agent = AgentSpec(mode="project").build(played)
-    trainer = Trainer(agent, Setup("maskable_ppo", **SMALL, from_guide=False, against_foresight=False))
+    played, spec = game(choices()), AgentSpec(mode="choose")
+    trainer = Trainer(spec.build(played), Setup("maskable_ppo", **SMALL, from_guide=False))
     trainer.train()
     seen, masks = trainer.env.reset(), np.array(trainer.env.env_method("action_masks"))
     theirs = trainer.model.predict(seen, deterministic=True, action_masks=masks)[0]
     logits, _ = trainer.network()(seen)
     assert (np.where(masks, logits, -np.inf).argmax(axis=1) == theirs).all()
+
+
+def test_an_agent_learns_to_choose_projects():
+    """Tunnel and nothing beside it in the first year, bridge and depot in the second: 82.5 + 66."""
+    played, spec = game(choices()), AgentSpec(mode="choose")
+    run = Run(
+        played,
+        spec,
+        Setup("maskable_ppo", rounds=40, episodes=16, hidden=(32,), from_guide=False),
+        Judging(every=10, paths=4),
+    )
+    made = run.play()
+    best = fiscus.solve(played.problem).value
+    result = play(played, made.policy, paths(0, 3), keep=True)
+    assert result.value == pytest.approx(best)
+    assert fiscus.violations(played.problem, result.spend[0]) == []
+    with pytest.raises(BrokenPolicy, match="one by one"):
+        made.policy.reset(played, 1, np.random.default_rng(0))
+    with pytest.raises(InvalidInput, match="maskable_ppo, and by it alone"):
+        Trainer(spec.build(played), Setup("ppo", **SMALL))
 
 
 def test_a_decision_takes_a_fraction_of_the_learners_time():

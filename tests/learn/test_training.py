@@ -51,7 +51,7 @@ def corners(played, moment):
         yield spend
 
 
-@pytest.mark.parametrize("mode", AGENT_MODES)
+@pytest.mark.parametrize("mode", [mode for mode in AGENT_MODES if mode != "choose"])
 def test_every_mode_reaches_every_vertex(mode):
     played = observed(lines=4)
     agent = AgentSpec(mode=mode).build(played)

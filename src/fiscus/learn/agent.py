@@ -21,12 +21,13 @@ from fiscus.env.decode import STEEPEST, Decoder, Moment, decoder
 from fiscus.env.engine import Engine
 from fiscus.env.fields import LARGEST, Field, Seen, fields
 from fiscus.env.game import Game
+from fiscus.env.selection import selection_engine
 from fiscus.errors import InvalidInput
 from fiscus.learn.horizon import Horizon
 from fiscus.learn.mpc import MPC, FutureScaled
 from fiscus.learn.relaxed import RelaxedMPC
 
-Mode = Literal["project", "softmax", "spend", "residual", "scaled"]
+Mode = Literal["project", "softmax", "spend", "residual", "scaled", "choose"]
 AGENT_MODES: tuple[Mode, ...] = get_args(Mode)
 
 
@@ -69,7 +70,7 @@ class AgentSpec:
     """An agent in words.
 
     Attributes:
-        mode: How actions are read: one of the environment's, or ``scaled``.
+        mode: How actions are read: one of the environment's, ``scaled``, or ``choose`` for projects one by one.
         guide: What modes ``residual`` and ``scaled`` correct.
         tilts: Whether mode ``scaled`` corrects lines' margins too, and not the total alone.
         sees_plan: Whether observations hold what the guide would do.
@@ -110,6 +111,10 @@ class AgentSpec:
 
     def build(self, game: Game) -> Agent:
         """What the words stand for in a game."""
+        if self.mode == "choose":
+            if self.sees_plan or self.sees_belief:
+                raise InvalidInput("an agent that chooses projects sees neither plan nor belief")
+            return Agent(game, decoder("project", game.lines), fields(game, choosing=True), choices=game.lines + 1)
         guide = Guide(self.guide.policy(game), game) if self._guided else None
         reading: Decoder
         if self.mode == "scaled":
@@ -141,19 +146,28 @@ class Agent:
         game: What is played.
         decoder: Reads actions.
         table: Fields of observations.
+        choices: How many there are to choose from, where projects are chosen one by one; 0 elsewhere.
     """
 
     game: Game
     decoder: Decoder
     table: tuple[Field, ...]
+    choices: int = 0
 
     @property
     def numbers(self) -> int:
         """Length of an observation."""
         return sum(field.size for field in self.table)
 
+    @property
+    def outputs(self) -> int:
+        """Numbers of an action, or how many there are to choose from."""
+        return self.choices or self.decoder.size
+
     def engine(self, size: int) -> Engine:
         """A batch to play."""
+        if self.choices:
+            return selection_engine(self.game, size)
         return Engine(self.game, self.decoder, self.table, size)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from fiscus.core.arrays import FloatArray
 from fiscus.env.decode import Moment
 from fiscus.env.fields import Seen, observed
 from fiscus.env.game import Game
+from fiscus.env.selection import SelectionEngine
 from fiscus.errors import BrokenPolicy, FiscusError
 from fiscus.learn.agent import Agent, AgentSpec
 from fiscus.learn.network import Array32, Network
@@ -48,13 +49,47 @@ class Learned:
 
     def reset(self, game: Game, size: int, _rng: np.random.Generator) -> tuple[Agent, Any]:
         """See :class:`~fiscus.learn.policy.Policy`."""
+        agent = self._agent(game)
+        if agent.choices:
+            raise BrokenPolicy(f"policy {self.name!r} chooses projects one by one; fiscus.learn.play.play plays it")
+        return agent, self.network.start(size)
+
+    def _agent(self, game: Game) -> Agent:
         agent = self.spec.build(game)
-        if (agent.numbers, agent.decoder.size) != (self.network.inputs, self.network.outputs):
+        if (agent.numbers, agent.outputs) != (self.network.inputs, self.network.outputs):
             raise BrokenPolicy(
                 f"policy {self.name!r} looks at {self.network.inputs} numbers and decides {self.network.outputs}; this game shows "
-                f"{agent.numbers} and asks for {agent.decoder.size}"
+                f"{agent.numbers} and asks for {agent.outputs}"
             )
-        return agent, self.network.start(size)
+        return agent
+
+    @property
+    def chooses(self) -> bool:
+        """Whether it chooses projects one by one."""
+        return self.spec.mode == "choose"
+
+    def chosen(self, game: Game, seeds: Sequence[np.random.Generator]) -> tuple[FloatArray, FloatArray]:
+        """Play episodes in which projects are chosen, the likeliest open choice each time.
+
+        Args:
+            game: What is played.
+            seeds: A generator for each episode.
+
+        Returns:
+            Discounted value, shape (B,), and amounts, major units, shape (B, T, n).
+        """
+        engine = self._agent(game).engine(len(seeds))
+        if not isinstance(engine, SelectionEngine):
+            raise BrokenPolicy(f"policy {self.name!r} does not choose projects")
+        engine.reset(np.arange(engine.size), list(seeds))
+        value, going = np.zeros(engine.size), np.ones(engine.size, dtype=bool)
+        while going.any():
+            logits, _ = self.network(engine.observe())
+            action = np.where(engine.mask, logits, -np.inf).argmax(axis=1)
+            outcome = engine.step(action, np.flatnonzero(going))
+            value += outcome.reward
+            going &= ~outcome.done
+        return value, engine.spends
 
     def act(self, moment: Moment, memory: tuple[Agent, Any]) -> tuple[FloatArray, tuple[Agent, Any]]:
         """See :class:`~fiscus.learn.policy.Policy`."""

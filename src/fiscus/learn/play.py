@@ -18,6 +18,7 @@ from fiscus.env.engine import Engine
 from fiscus.env.fields import fields
 from fiscus.env.game import Game
 from fiscus.errors import InvalidInput
+from fiscus.learn.learned import Learned
 from fiscus.learn.policy import Policy
 
 BATCH = 500
@@ -94,6 +95,8 @@ def play(
     Raises:
         InvalidInput: For a game that the policy cannot play, and wishes that are no amounts.
     """
+    if isinstance(policy, Learned) and policy.chooses:
+        return _choosing(game, policy, seeds, batch, keep=keep)
     value = np.zeros(len(seeds))
     spend = np.zeros((len(seeds), *game.problem.shape)) if keep else None
     seconds = 0.0
@@ -112,3 +115,13 @@ def play(
         if spend is not None:
             spend[part] = engine.spends
     return Played(policy.name, np.asarray(seeds), value, spend, seconds)
+
+
+def _choosing(game: Game, policy: Learned, seeds: IntArray, batch: int, *, keep: bool) -> Played:
+    """Play a policy that chooses projects one by one; seconds are of playing, not of deciding alone."""
+    value, spend = np.zeros(len(seeds)), np.zeros((len(seeds), *game.problem.shape))
+    began = time.perf_counter()
+    for begin in range(0, len(seeds), batch):
+        part = slice(begin, min(begin + batch, len(seeds)))
+        value[part], spend[part] = policy.chosen(game, [seeding.np_random(int(seed))[0] for seed in seeds[part]])
+    return Played(policy.name, np.asarray(seeds), value, spend if keep else None, time.perf_counter() - began)

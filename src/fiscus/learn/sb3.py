@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from gymnasium.spaces import Box
 from sb3_contrib import TQC, MaskablePPO, RecurrentPPO
 from stable_baselines3 import PPO, SAC, TD3
 from stable_baselines3.common.logger import configure
 
 from fiscus.core.arrays import FloatArray
 from fiscus.env.sb3 import StableBaselinesVecEnv
-from fiscus.env.selection import selection_engine
 from fiscus.env.spaces import action_box, choice_space, observation_box
 from fiscus.env.vector import BatchEnv
 from fiscus.errors import InvalidInput
@@ -99,7 +99,9 @@ class TrainingEnv(StableBaselinesVecEnv):
         """
         super().__init__(batch)
         self.scale = scale
-        self.against = against_foresight and not coupling(batch.game) and not batch.game.requests
+        # Where projects are chosen one by one, episodes do not keep step.
+        together = isinstance(batch.single_action_space, Box)
+        self.against = against_foresight and together and not coupling(batch.game) and not batch.game.requests
         self._baseline: FloatArray = np.zeros((0, 0))
 
     def reset(self) -> npt.NDArray[np.float32]:
@@ -109,18 +111,21 @@ class TrainingEnv(StableBaselinesVecEnv):
         return seen
 
     def _take_baseline(self) -> None:
-        shape = (self.num_envs, self.batch.game.periods)
-        self._baseline = path_rewards(self.batch.engine) if self.against else np.zeros(shape)
+        if self.against:
+            self._baseline = path_rewards(self.batch.engine)
 
     def step_wait(self) -> Any:
         """See the base."""
+        if not self.against:
+            seen, reward, done, infos = super().step_wait()
+            return seen, (reward / self.scale).astype(np.float32), done, infos
         period = int(self.batch.engine.state.period[0])
         seen, reward, done, infos = super().step_wait()
         if done.all():
             told = (reward - self._baseline[:, period]) / self.scale
             self._take_baseline()
         else:
-            told = (reward - self._baseline[:, min(period, self._baseline.shape[1] - 1)]) / self.scale
+            told = (reward - self._baseline[:, period]) / self.scale
         return seen, told.astype(np.float32), done, infos
 
 
@@ -138,7 +143,8 @@ class Trainer:
         self.agent, self.setup, self.round = agent, setup, 0
         batch = _batch(agent, setup)
         self.env = TrainingEnv(batch, scale, against_foresight=setup.against_foresight)
-        steps = agent.game.periods * setup.repeats
+        # Where projects are chosen one by one a period takes as many decisions as there are choices, at most.
+        steps = agent.game.periods * setup.repeats * max(agent.choices, 1)
         torch.manual_seed(setup.seed)
         np.random.seed(setup.seed % 2**32)  # noqa: NPY002 - stable-baselines3 draws from it
         self.model = _model(self.env, setup, steps)
@@ -246,11 +252,10 @@ BUFFER = ("observations", "next_observations", "actions", "rewards", "dones", "t
 
 
 def _batch(agent: Agent, setup: Setup) -> BatchEnv:
-    if setup.algorithm == "maskable_ppo":
-        choosing = selection_engine(agent.game, setup.episodes)
-        return BatchEnv(choosing, observation_box(choosing.table), choice_space(agent.game.lines), "SameStep")
-    engine = agent.engine(setup.episodes)
-    return BatchEnv(engine, observation_box(agent.table), action_box(agent.decoder), "SameStep")
+    if bool(agent.choices) != (setup.algorithm == "maskable_ppo"):
+        raise InvalidInput("mode choose is learned by maskable_ppo, and by it alone")
+    space = choice_space(agent.game.lines) if agent.choices else action_box(agent.decoder)
+    return BatchEnv(agent.engine(setup.episodes), observation_box(agent.table), space, "SameStep")
 
 
 def _model(env: TrainingEnv, setup: Setup, steps: int) -> Any:

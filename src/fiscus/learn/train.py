@@ -20,6 +20,7 @@ from fiscus.learn.evaluate import interval
 from fiscus.learn.learned import Learned, write_whole
 from fiscus.learn.network import Network
 from fiscus.learn.play import paths, play
+from fiscus.learn.policy import Policy, ProRata
 from fiscus.learn.sb3 import Setup, Trainer, versions
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -114,7 +115,7 @@ class Run:
 
     def __post_init__(self) -> None:
         agent = self.spec.build(self.game)
-        guide = self.spec.guide.policy(self.game)
+        guide: Policy = ProRata() if agent.choices else self.spec.guide.policy(self.game)
         self.seeds = paths(self.judging.first_path, self.judging.paths)
         self.guide: FloatArray = play(self.game, guide, self.seeds).value
         scale = max(abs(float(self.guide.mean())) / self.game.periods, 1e-9)
