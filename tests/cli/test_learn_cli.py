@@ -24,7 +24,18 @@ def typed(*words):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "pot"
-    done = typed("train", CONFIGS / "train" / "one_pot.yaml", *SMALL, POT, "--out", folder, "--guard", 50)
+    done = typed(
+        "train",
+        CONFIGS / "train" / "one_pot.yaml",
+        *SMALL,
+        POT,
+        "--out",
+        folder,
+        "--guard",
+        50,
+        "--log",
+        folder / "log",
+    )
     assert done.exit_code == 0, done.output
     return folder, done.output
 
@@ -34,6 +45,7 @@ def test_training_says_what_came_of_it(trained):
     assert "against guide" in output
     assert "MPC plays: " in output or "ppo scaled plays: " in output
     assert load_policy(folder).about["seed"] == 0
+    assert "train/loss" in (folder / "log" / "progress.csv").read_text()
     assert load_policy(folder).about["problem"]["pot"]["lines"] == 2
 
 

@@ -30,6 +30,9 @@ def train(
     guard: Annotated[
         int, typer.Option(help="Validation paths on which the policy must beat its guide; 0 for none.")
     ] = 2_000,
+    log: Annotated[
+        Path | None, typer.Option(help="Folder for the learner's losses, as CSV and for TensorBoard.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what came of it as JSON.")] = False,
 ) -> None:
     """Train a policy; the same command goes on where it was stopped."""
@@ -39,7 +42,7 @@ def train(
 
         given = config_at(config, overrides or [])
         with working("getting ready"):
-            run = run_of(given, out)
+            run = run_of(given, out, log)
             resumed = run.resume()
         if resumed and not as_json:
             screen.print(f"going on after round {run.trainer.round} of {run.setup.rounds}", markup=False)
@@ -168,6 +171,8 @@ def tournament(
         for row in judged.rows():
             shown.add_row(*(row[name] for name in columns))
         screen.print(shown)
+        gap = f"Expected value of perfect information over MPC: {judged.tournament.information:,.4g}."
+        screen.print(gap, soft_wrap=True, markup=False)
         screen.print(judged.tournament.verdict(), soft_wrap=True, markup=False)
         if out is not None:
             screen.print(

@@ -18,7 +18,7 @@ from fiscus.errors import InvalidInput
 from fiscus.integrate.configs import load_config
 from fiscus.integrate.suite import Bench, bench, process_of
 from fiscus.learn.agent import AgentSpec
-from fiscus.learn.evaluate import Entry, Standing, Tournament
+from fiscus.learn.evaluate import Entry, Standing, Tournament, profile
 from fiscus.learn.foresight import foresight
 from fiscus.learn.learned import load_policy
 from fiscus.learn.mpc import MPC, Posterior, ScenarioMPC
@@ -171,27 +171,41 @@ def _row(each: Standing) -> dict[str, str]:
 
 
 def draw(tournament: Tournament) -> Any:
-    """Regret of each policy with the interval of its difference to the reference, best at the top."""
+    """Regret of each policy with the interval of its difference to the reference, and how often each comes how near the bound."""
     from matplotlib.figure import Figure
 
     order = tournament.standings()
-    figure = Figure(figsize=(8, 0.42 * len(order) + 1.4), layout="constrained")
-    axes = figure.subplots()
+    figure = Figure(figsize=(11, max(3.6, 0.42 * len(order) + 1.4)), layout="constrained")
+    left, right = figure.subplots(1, 2)
     best = abs(float(tournament.foresight.mean())) or 1.0
-    size = abs(float(tournament.by_name[tournament.reference].mean.mean())) / best
+    size = 100 * abs(float(tournament.by_name[tournament.reference].mean.mean())) / best
     places = np.arange(len(order))
-    regret = np.array([100 * each.regret for each in order])
-    reach = np.array(
-        [[100 * size * (each.difference - each.low), 100 * size * (each.high - each.difference)] for each in order]
+    reach = np.array([[size * (each.difference - each.low), size * (each.high - each.difference)] for each in order])
+    left.errorbar([100 * each.regret for each in order], places, xerr=reach.T, fmt="o", capsize=3, color="#1f4e79")
+    left.axvline(0.0, color="black", linewidth=0.8)
+    left.set_yticks(places, [each.name for each in order])
+    left.invert_yaxis()
+    left.set_xlabel(
+        f"% below perfect foresight\n(bars: 95% intervals of the paired difference to {tournament.reference})"
     )
-    axes.errorbar(regret, places, xerr=reach.T, fmt="o", capsize=3, color="#1f4e79")
-    axes.axvline(0.0, color="black", linewidth=0.8)
-    axes.set_yticks(places, [each.name for each in order])
-    axes.invert_yaxis()
-    axes.set_xlabel(
-        f"% below perfect foresight (bars: 95% intervals of the paired difference to {tournament.reference})"
-    )
+    _draw_profiles(right, tournament, [each.name for each in order[:MOST_PROFILES]])
     return figure
+
+
+MOST_PROFILES = 6
+
+
+def _draw_profiles(axes: Any, tournament: Tournament, names: Sequence[str]) -> None:
+    """Performance profiles: the part of paths and runs on which a policy gets at least so much of perfect foresight."""
+    part = {name: (tournament.by_name[name].values / tournament.foresight).ravel() for name in names}
+    lowest = min(float(np.quantile(each, 0.05)) for each in part.values())
+    levels = np.linspace(max(lowest, 0.0), 1.0, 200)
+    styles = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
+    for (name, each), style in zip(part.items(), styles, strict=False):
+        axes.plot(100 * levels, 100 * profile([each], levels), linestyle=style, label=name)
+    axes.set_xlabel("at least so many % of perfect foresight")
+    axes.set_ylabel("% of paths")
+    axes.legend(loc="lower left", fontsize="small")
 
 
 def tournament(config: Mapping[str, Any], entries: Mapping[str, Sequence[FloatArray]] | None = None) -> Judged:
@@ -263,13 +277,14 @@ def agent_of(config: Mapping[str, Any], played: Bench) -> AgentSpec:
     return replace(spec, guide=type(played.guide)(**guide))
 
 
-def run_of(config: Mapping[str, Any], folder: Path | None = None) -> Run:
+def run_of(config: Mapping[str, Any], folder: Path | None = None, log: Path | None = None) -> Run:
     """A training run, ready to begin.
 
     Args:
         config: ``problem``, ``agent``, ``setup`` and ``judging``; see :class:`~fiscus.learn.agent.AgentSpec`,
             :class:`~fiscus.learn.sb3.Setup` and :class:`~fiscus.learn.train.Judging`.
         folder: Where to keep it.
+        log: Where the learner writes its losses.
 
     Raises:
         InvalidInput: For unknown keys, and values that cannot be meant.
@@ -289,7 +304,7 @@ def run_of(config: Mapping[str, Any], folder: Path | None = None) -> Run:
         setup, judging = Setup(**_tuples(config.get("setup"))), Judging(**(config.get("judging") or {}))
     except TypeError as error:
         raise InvalidInput(f"setup or judging has a key that does not exist: {error}") from error
-    return Run(played.game, agent_of(config, played), setup, judging, lineage(played, setup.seed), folder)
+    return Run(played.game, agent_of(config, played), setup, judging, lineage(played, setup.seed), folder, log)
 
 
 def _tuples(given: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -7,8 +7,11 @@ resumed goes the very same way.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib.util
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -132,13 +135,14 @@ class TrainingEnv(StableBaselinesVecEnv):
 class Trainer:
     """A run: rounds, one after another."""
 
-    def __init__(self, agent: Agent, setup: Setup, scale: float = 1.0) -> None:
+    def __init__(self, agent: Agent, setup: Setup, scale: float = 1.0, log: Path | None = None) -> None:
         """Get ready.
 
         Args:
             agent: What it looks at and how its actions are read.
             setup: How to train.
             scale: Value that counts as a reward of 1, such as a mean period's.
+            log: Folder for what the learner tells of its losses: ``progress.csv``, and TensorBoard's events where that is installed.
         """
         self.agent, self.setup, self.round = agent, setup, 0
         batch = _batch(agent, setup)
@@ -148,7 +152,8 @@ class Trainer:
         torch.manual_seed(setup.seed)
         np.random.seed(setup.seed % 2**32)  # noqa: NPY002 - stable-baselines3 draws from it
         self.model = _model(self.env, setup, steps)
-        self.model.set_logger(configure(None, []))
+        formats = ["csv", *(["tensorboard"] if importlib.util.find_spec("tensorboard") else [])]
+        self.model.set_logger(configure(None, []) if log is None else configure(str(log), formats))
         self.steps = steps * setup.episodes
         if setup.from_guide:
             _quiet(self.model)
@@ -170,7 +175,8 @@ class Trainer:
         rate = setup.learning_rate * (1.0 - 0.9 * self.round / setup.rounds)
         model.lr_schedule = lambda _: rate
         model._last_obs = None
-        model.learn(self.steps, reset_num_timesteps=False)
+        with _one_thread():
+            model.learn(self.steps, reset_num_timesteps=False)
         self.round += 1
 
     def imitate(self, observations: npt.NDArray[np.float32], actions: FloatArray, epochs: int = 50) -> float:
@@ -249,6 +255,17 @@ class Trainer:
 
 
 BUFFER = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Networks this small are slower with more threads, and sums would depend on how many there are."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _batch(agent: Agent, setup: Setup) -> BatchEnv:

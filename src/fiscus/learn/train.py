@@ -104,6 +104,7 @@ class Run:
         judging: How to judge.
         about: What to write into the policy besides.
         folder: Where to keep it; None for nowhere.
+        log: Where the learner writes its losses; None for nowhere.
     """
 
     game: Game
@@ -112,6 +113,7 @@ class Run:
     judging: Judging = field(default_factory=Judging)
     about: Mapping[str, Any] = field(default_factory=dict)
     folder: Path | None = None
+    log: Path | None = None
 
     def __post_init__(self) -> None:
         agent = self.spec.build(self.game)
@@ -119,7 +121,7 @@ class Run:
         self.seeds = paths(self.judging.first_path, self.judging.paths)
         self.guide: FloatArray = play(self.game, guide, self.seeds).value
         scale = max(abs(float(self.guide.mean())) / self.game.periods, 1e-9)
-        self.trainer = Trainer(agent, self.setup, scale)
+        self.trainer = Trainer(agent, self.setup, scale, self.log)
         self.history: list[Judgement] = []
         self.best: Network | None = None
         self.seconds = 0.0
