@@ -205,7 +205,7 @@ def _draw_profiles(axes: Any, tournament: Tournament, names: Sequence[str]) -> N
         axes.plot(100 * levels, 100 * profile([each], levels), linestyle=style, label=name)
     axes.set_xlabel("at least so many % of perfect foresight")
     axes.set_ylabel("% of paths")
-    axes.legend(loc="lower left", fontsize="small")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=3, fontsize="small")
 
 
 def tournament(config: Mapping[str, Any], entries: Mapping[str, Sequence[FloatArray]] | None = None) -> Judged:
