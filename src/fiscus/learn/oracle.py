@@ -8,6 +8,7 @@ value of money then is one concave function a period.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -211,13 +212,13 @@ class MoneyOracle:
     samples: int = 400
     seed: int = 0
     name: str = "DP of money"
-    known: dict[int, MoneyValue] = field(default_factory=dict, repr=False)
+    known: WeakKeyDictionary[Game, MoneyValue] = field(default_factory=WeakKeyDictionary, repr=False)
 
     def reset(self, game: Game, _size: int, _rng: np.random.Generator) -> MoneyValue:
         """See :class:`~fiscus.learn.policy.Policy`."""
-        if id(game) not in self.known:
-            self.known[id(game)] = self.solved(game)
-        return self.known[id(game)]
+        if game not in self.known:
+            self.known[game] = self.solved(game)
+        return self.known[game]
 
     def act(self, moment: Moment, memory: MoneyValue) -> tuple[FloatArray, MoneyValue]:
         """See :class:`~fiscus.learn.policy.Policy`."""

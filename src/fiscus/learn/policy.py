@@ -14,7 +14,6 @@ import numpy as np
 
 from fiscus.core.arrays import FloatArray
 from fiscus.core.marginal import priced
-from fiscus.core.methods import pro_rata
 from fiscus.env.decode import Moment
 from fiscus.env.game import Game
 from fiscus.errors import InvalidInput
@@ -108,17 +107,17 @@ class LastYear:
 
 @dataclass(frozen=True)
 class ProRata:
-    """What lines ask for, cut in one proportion to the money there is; money that is kept over is planned for evenly."""
+    """What lines may get, cut in one proportion to the money there is; money that is kept over is planned for evenly."""
 
     name: str = "pro rata"
 
-    def reset(self, game: Game, _size: int, _rng: np.random.Generator) -> Memory:
+    def reset(self, _game: Game, _size: int, _rng: np.random.Generator) -> Memory:
         """See :class:`Policy`."""
-        return pro_rata(game.problem)
+        return None
 
     def act(self, moment: Moment, memory: Memory) -> tuple[FloatArray, Memory]:
         """See :class:`Policy`."""
-        wish = memory[moment.period]
+        wish = moment.line_high
         total = wish.sum(axis=1)
         share = np.minimum(1.0, _even(moment) / np.where(total > 0, total, 1.0))
         return wish * share[:, None], memory
