@@ -115,7 +115,7 @@ def modes() -> None:
         guided = mode in ("residual", "scaled")
         values, seconds = [], 0.0
         for seed in SEEDS:
-            rounds = 20 if guided else 150
+            rounds = 20 if guided else 100
             given = {
                 "problem": problem,
                 "agent": {"mode": mode},
