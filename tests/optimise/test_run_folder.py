@@ -92,7 +92,9 @@ def test_compare_finds_every_difference(problem, tmp_path):
         ("result.json", "[]", "result.json"),
         ("allocation.csv", None, "allocation.csv"),
         ("allocation.csv", "period,line,unit,amount\nnow,a,x,many\n", "row 2"),
-        ("allocation.csv", "period,line\nnow,a\n", "row 2"),
+        ("allocation.csv", "period,line\nnow,a\n", "other columns"),
+        ("allocation.csv", "period,line,unit,amount\nnow,a,x,1,2\n", "row 2: it has more cells"),
+        ("allocation.csv", "period,line,unit,amount\nnow,a,x,1\nnext,a,y,1\n", "row 3: a hangs on another unit"),
     ],
 )
 def test_a_broken_run_is_refused_with_its_place(problem, tmp_path, file, content, match):

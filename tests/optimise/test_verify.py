@@ -8,11 +8,13 @@ import math
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 import fiscus
 from fiscus.cli import app
+from fiscus.core.process import Scenarios
 from fiscus.errors import BrokenRun
 from fiscus.optimise.verify import verify
 
@@ -400,6 +402,49 @@ def test_another_price_proves_another_bound_and_is_found(copy, name, factor):
     assert failed(run) == ["certificate", "bound", *named]
     # Whatever the prices, they never prove a bound below the plan.
     assert verify(run).bound >= verify(run).value
+
+
+@pytest.mark.parametrize("name", ["tree", "highs", "two periods"])
+@pytest.mark.parametrize("kept", [slice(1, None), slice(0, 0)])
+def test_a_row_that_binds_and_was_left_out_is_found(copy, name, kept):
+    run = copy(name)
+    rows = json.loads((run / "result.json").read_text())["binding"][kept]
+    edit(run / "result.json", binding=rows, binding_rows=len(rows))
+    assert failed(run) == ["prices"]
+
+
+@pytest.mark.parametrize("name", ["tree", "highs"])
+def test_prices_are_not_believed_for_choices_that_the_problem_does_not_have(copy, name):
+    run = copy(name)
+    rows = json.loads((run / "result.json").read_text())["binding"]
+    edit(run / "result.json", duals_of="problem with integers fixed", binding=[{**row, "price": -5.0} for row in rows])
+    assert failed(run) == ["binding"]
+
+
+def test_a_price_of_scenarios_that_are_none_excuses_nothing(copy):
+    run = copy("tree")
+    document = json.loads((run / "certificate.json").read_text())
+    document["prices"].append({"kind": "value", "row": ["value", "x"], "price": 1.0})
+    (run / "certificate.json").write_text(json.dumps(document))
+    rows = json.loads((run / "result.json").read_text())["binding"]
+    edit(run / "result.json", binding=[{**row, "price": 777.0} for row in rows])
+    assert "prices" in failed(run)
+
+
+def test_a_soft_rule_with_room_to_spare_is_not_said_to_bind(tmp_path):
+    """HiGHS leaves risk variables anywhere inside a soft limit: what counts is where the plan itself stands."""
+    plan = {
+        "lines": {"id": ["a", "b", "hall"], "cap": [30, 30, 25], "lumpy": [False, False, True], "curve": ["log"] * 3,
+                  "a": [20, 15, 30], "h": [10, 12, 9]},
+        "budget": 60,
+        "rules": [{"id": "tail", "kind": "risk", "measure": "cvar:0.5", "limit": -60.88, "hard": False, "penalty": 0.25}],
+    }  # fmt: skip
+    rng = np.random.default_rng(0)
+    problem = fiscus.Problem.from_frames(**plan)
+    problem = problem.but(scenarios=Scenarios.equally_likely(rng.lognormal(0.0, 0.6, (20, *problem.shape))))
+    result = fiscus.solve(problem, route="highs")
+    assert "tail" not in {each.rule for each in result.binding}
+    assert verify(result.save(tmp_path)).holds
 
 
 @pytest.mark.parametrize("price", [math.inf, -math.inf, math.nan])

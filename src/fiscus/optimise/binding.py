@@ -72,9 +72,13 @@ def priced(search: Search) -> tuple[Binding, ...]:
             continue
         place = slice(start, start + len(rows))
         duals = outcome.row_dual[place]
-        truly = None if point is None or ruled.penalty is not None else ruled.activity(point)
+        truly = None if point is None else ruled.activity(point)
         for row, bound in at_bounds(rows, activity[place]):
-            if truly is not None and abs(truly[row] - bound) > TOUCHING * max(1.0, abs(bound)):
+            # A soft rule that is missed has a price; one with room to spare has none.
+            missed = (
+                truly is not None and ruled.penalty is not None and not rows.lower[row] <= truly[row] <= rows.upper[row]
+            )
+            if truly is not None and not missed and abs(truly[row] - bound) > TOUCHING * max(1.0, abs(bound)):
                 continue  # A solver may leave cash or risk at a bound that the plan itself keeps away from.
             found.append(Binding(rows.labels[row][0], rows.labels[row], rows.kind, bound, float(duals[row])))
     unique = {(each.row, each.kind): each for each in found}

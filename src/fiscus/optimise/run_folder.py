@@ -191,15 +191,21 @@ def read(run: str | Path) -> SavedRun:
     units: dict[str, str] = {}
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            for number, row in enumerate(csv.DictReader(file), start=2):
+            table = csv.DictReader(file)
+            if table.fieldnames is not None and set(table.fieldnames) != {"period", "line", "unit", "amount"}:
+                raise BrokenRun(f"{path} has other columns than period, line, unit and amount")
+            for number, row in enumerate(table, start=2):
                 try:
+                    if None in row:
+                        raise BrokenRun(f"{path}, row {number}: it has more cells than columns")
                     amount = Decimal(row["amount"])
                     if not amount.is_finite():
                         raise InvalidOperation
                     if (row["period"], row["line"]) in amounts:
                         raise BrokenRun(f"{path}, row {number}: {row['line']} in {row['period']} stands here twice")
                     amounts[row["period"], row["line"]] = amount
-                    units[row["line"]] = row["unit"]
+                    if units.setdefault(row["line"], row["unit"]) != row["unit"]:
+                        raise BrokenRun(f"{path}, row {number}: {row['line']} hangs on another unit than above")
                 except (KeyError, TypeError, InvalidOperation) as error:
                     raise BrokenRun(f"{path}, row {number}: expected period, line, unit and amount") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:

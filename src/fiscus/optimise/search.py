@@ -111,5 +111,6 @@ def better(first: Search, second: Search) -> Search:
     kept.bound = max(min(first.bound, second.bound), kept.value)
     kept.rounds = first.rounds + second.rounds
     kept.seconds = {part: first.seconds[part] + second.seconds[part] for part in kept.seconds}
-    kept.boxes = first.boxes or other.boxes
+    if kept.boxes is None:
+        kept.boxes = other.boxes
     return kept

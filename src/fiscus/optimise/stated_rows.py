@@ -15,6 +15,7 @@ from fiscus.core.rows import Rows
 from fiscus.optimise.binding import TOUCHING, YES_OR_NO, unpriced
 from fiscus.optimise.certificate import Prover, RowKey
 from fiscus.optimise.checks import Check, differs, figure, is_number, same
+from fiscus.optimise.form import form
 from fiscus.optimise.run_folder import MOST_BINDING
 from fiscus.optimise.stated import DUALS_OF, Saved
 
@@ -43,6 +44,8 @@ def binding(saved: Saved) -> list[Check]:
         duals = saved.document.get("duals_of")
         if priced and not asked.seeks_value:
             fault = "The method seeks something else than value, but result.json has prices."
+        elif duals == DUALS_OF[2] and not _has_choices(asked.problem):
+            fault = differs("duals_of", duals, "problem: nothing in the plan is yes or no")
         elif (priced and duals == "") or (entries and not priced and duals != ""):
             fault = differs("duals_of", duals, "empty where no row has a price, and only there")
         elif duals == "":
@@ -52,7 +55,12 @@ def binding(saved: Saved) -> list[Check]:
     if fault:
         return [Check("binding", "failed", fault)]
     checks = [Check("binding", "proved", f"The {len(entries)} rows that are said to bind do so.")]
-    return [*checks, *_prices(saved, entries)] if any(entry.price is not None for entry in entries) else checks
+    return [*checks, *_prices(saved, entries)] if duals else checks
+
+
+def _has_choices(problem: Problem) -> bool:
+    """Whether the optimiser has to choose yes or no somewhere."""
+    return bool(not problem.lines.curves.concave.all() or Prover(problem).model.integer.any())
 
 
 def _entries(document: Mapping[str, Any], problem: Problem) -> tuple[list[Entry], str]:
@@ -146,8 +154,12 @@ def _prices(saved: Saved, entries: Sequence[Entry]) -> list[Check]:
             else "under what the method asks besides the rules"
         )  # fmt: skip
         return [Check("prices", "reported", f"The prices are the solver's, {why}; nothing here proves them.")]
-    if any(kind == "value" for kind, _ in prices):
-        # Where risk has a price, what a line adds at the margin depends on all scenarios' prices; those of its own rows are reported.
+    # Where risk has a price, what a line adds at the margin depends on all scenarios' prices; those of its own rows are reported.
+    risky = _prices_risk(saved.problem, prices)
+    left_out = _left_out(saved, prices, entries, risky)
+    if left_out:
+        return [Check("prices", "failed", left_out)]
+    if risky:
         entries = [entry for entry in entries if entry.key in prices]
     single = _single(saved, entries)
     for entry in entries:
@@ -156,6 +168,39 @@ def _prices(saved: Saved, entries: Sequence[Entry]) -> list[Check]:
             name = " / ".join(entry.key[1])
             return [Check("prices", "failed", differs(f"the price of {name}", entry.price, wanted))]
     return [Check("prices", "proved", f"The prices of {len(entries)} rows are those that prove the bound.")]
+
+
+def _prices_risk(problem: Problem, prices: Mapping[RowKey, float]) -> bool:
+    """Whether the certificate has prices of rows that say what the plan is worth in a scenario."""
+    if not any(kind == "value" for kind, _ in prices):
+        return False
+    return any(
+        (rows.kind, label) in prices
+        for rows in form(problem, curves="cells").rows
+        if rows.kind == "value"
+        for label in rows.labels
+    )
+
+
+def _left_out(saved: Saved, prices: Mapping[RowKey, float], entries: Sequence[Entry], risky: bool) -> str:
+    """Which row that the plan touches has a price that counts, and is not said to bind; empty where none is."""
+    if len(entries) >= MOST_BINDING:
+        return ""
+    stated = {entry.key for entry in entries}
+    missing = [
+        Entry((each.kind, each.row), each.bound, None)
+        for each in unpriced(saved.problem, saved.unrounded)
+        if (each.kind, each.row) not in stated
+    ]
+    worth = {**({} if risky else _single(saved, missing)), **prices}
+    largest = max((abs(price) for price in [*prices.values(), *worth.values()]), default=0.0)
+    for entry in missing:
+        if abs(worth.get(entry.key, 0.0)) > SAME_PRICE * largest + 1e-12:
+            return (
+                f"{' / '.join(entry.key[1])} binds, and one more unit is worth {figure(worth[entry.key])}: "
+                "result.json does not say so."
+            )
+    return ""
 
 
 def _single(saved: Saved, entries: Sequence[Entry]) -> dict[RowKey, float]:

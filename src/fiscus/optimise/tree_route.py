@@ -110,6 +110,9 @@ TOUCHING = 1e-6
 SMALL, CLOSED_GAP = 100, 1e-8
 """Leaves up to which S-curves are searched to a gap that counts as none."""
 
+EDGE = 1e-9
+"""Relative distance from a line's own bound within which it stands there: mixtures of two prices round."""
+
 FEWEST_CELLS = 20_000
 """Lines times periods from which pricing a few rules outside the tree is faster than one program over everything: 4 to 20 times in
 ``experiments/benchmarks``."""
@@ -383,8 +386,9 @@ def row_prices(
         floor = np.where(at_node, program.floor[origin.node], program.leaves.lower[origin.leaf])
         cap = np.where(at_node, program.cap[origin.node], program.leaves.upper[origin.leaf])
         amount = answer.amount[origin.leaf]
-        floor_binds = (price < 0) & (low == floor) & (at_node | (amount <= floor))
-        cap_binds = (price > 0) & (high == cap) & (at_node | (amount >= cap))
+        near = EDGE * np.maximum(1.0, np.abs(amount))
+        floor_binds = (price < 0) & (low == floor) & (at_node | (amount <= floor + near))
+        cap_binds = (price > 0) & (high == cap) & (at_node | (amount >= cap - near))
         given.append((origin, np.where(floor_binds | cap_binds, price / origin.coefficient, 0.0)))
     return tuple(given)
 

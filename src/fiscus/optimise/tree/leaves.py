@@ -231,6 +231,34 @@ class Leaves:
                     slope[where] = FAMILIES[SMOOTH[kind]].derivative(stock[where], a, h, p)
         return slope - self.charge
 
+    def ends(self) -> tuple[FloatArray, FloatArray]:
+        """Price at which each leaf takes no more than its lower bound, and at which it takes all of its upper, both of shape (m,).
+
+        Right and left derivatives of what it is worth, charges and costs of change taken off; -inf and inf where it has no room.
+        """
+        room = self.upper > self.lower
+        first = self._derivative(self.lower, right=True) - np.where(self.lower < self.prior, -self.cost, self.cost)
+        last = self._derivative(self.upper, right=False) - np.where(self.upper > self.prior, self.cost, -self.cost)
+        return np.where(room, first - self.charge, -np.inf), np.where(room, last - self.charge, np.inf)
+
+    def _derivative(self, amount: FloatArray, right: bool) -> FloatArray:
+        """Of the benefit alone, to the right or to the left, shape (m,)."""
+        stock = amount + self.shift
+        there = np.repeat(stock, np.diff(self.first))
+        ahead = (self.end > there) if right else (self.end >= there)
+        place = np.repeat(np.arange(len(self)), np.diff(self.first))[ahead]
+        slope = np.zeros(len(self))
+        slope[place[::-1]] = self.slope[ahead][::-1]  # The first of each leaf is written last.
+        with np.errstate(divide="ignore"):
+            for kind, where, a, h, p in self.groups:
+                if kind == SEGMENTS:
+                    continue
+                slope[where] = FAMILIES[SMOOTH[kind]].derivative(stock[where], a, h, p)
+                if kind == HULL:
+                    below = stock[where] < self.touch[where] if right else stock[where] <= self.touch[where]
+                    slope[where] = np.where(below, self.chord[where], slope[where])
+        return slope
+
 
 def _falls(kind: int, stock: FloatArray, h: FloatArray, p: FloatArray) -> FloatArray:
     """How fast the stock wanted from a smooth curve falls per unit of the price's logarithm: ``-f'(k) / f''(k)``."""

@@ -66,8 +66,9 @@ class Single:
             self.high, self.below = price, total
         missed, rate = total - self.target, fall
         if self.target > 0:
-            missed = math.log(total / self.target) if total > 0 else -math.inf
-            rate = fall / total if total > 0 else math.nan
+            ratio = total / self.target  # May be nothing though the total is not.
+            missed = math.log(ratio) if ratio > 0 else -math.inf
+            rate = fall / total if ratio > 0 else math.nan
         self.poor = self.poor + 1 if abs(missed) > 0.5 * abs(self.missed) else 0
         self.before, self.earlier, self.old = self.at, self.missed, self.rate
         self.at, self.missed, self.rate = price, missed, -rate

@@ -15,11 +15,14 @@ import numpy as np
 from fiscus.core.arrays import BoolArray, FloatArray, IntArray
 from fiscus.optimise.tree.passes import Part, Pass, Taken, choose
 from fiscus.optimise.tree.program import Program
-from fiscus.optimise.tree.search import SMALLEST, Brackets, close_in
+from fiscus.optimise.tree.search import LARGEST, SMALLEST, Brackets, close_in
 from fiscus.optimise.tree.single import close_one
 
 CROSSED = 1e-9
 """Relative size of float dust by which floors may exceed caps."""
+
+SUMMED = 1e-12
+"""Relative difference that the order of a sum makes, at most."""
 
 TYPICAL = 1_000
 """About how many leaves the first price is guessed from."""
@@ -98,6 +101,24 @@ def inner_limits(program: Program) -> tuple[FloatArray, FloatArray] | None:
     return least, np.maximum(most, least)
 
 
+def _clipping(program: Program, limits: tuple[FloatArray, FloatArray]) -> tuple[FloatArray, FloatArray]:
+    """The limits at which nodes are clipped: those that say more than what is below them does, endless elsewhere.
+
+    Sums run in another order elsewhere: a node that could never pass its limit would seem to, and be given a price of its own.
+    """
+    least, most = limits
+    leaves, count = program.leaves, len(program.parent)
+    low, high = (
+        np.asarray(np.bincount(program.owner, bound, minlength=count), dtype=np.float64)
+        for bound in (leaves.lower, leaves.upper)
+    )
+    for level in program.levels[:0:-1]:
+        np.add.at(low, program.parent[level], least[level])
+        np.add.at(high, program.parent[level], most[level])
+    floor = np.where(program.floor <= low * (1.0 + SUMMED), -np.inf, least)
+    return floor, np.where(program.cap >= high * (1.0 - SUMMED), np.inf, most)
+
+
 class _Work:
     """The rounds: groups that wait for a price, and what is settled so far."""
 
@@ -105,19 +126,22 @@ class _Work:
         self, program: Program, run: Pass, limits: tuple[FloatArray, FloatArray], guess: FloatArray | None
     ) -> None:
         self.program, self.run, self.guess = program, run, guess
-        self.floor, self.cap = limits
+        self.least, self.most = limits
+        self.floor, self.cap = _clipping(program, limits)
         self.amount = np.empty(len(program.leaves))
         self.price = np.zeros(len(program.parent))
         self.passes = 0
         leaves = program.leaves
-        self.lowest = min(0.0, -float((leaves.cost + leaves.charge).max(initial=0.0)))
+        dearest = float((leaves.cost + leaves.charge).max(initial=0.0))
+        # A hair below what costs and charges come to, so that every leaf is sure to take its upper bound.
+        self.lowest = min(0.0, -dearest * (1.0 + SUMMED))
 
     def solve_all(self) -> None:
         """Roots first: at the price of money itself where that keeps their limits, else at the price that meets one."""
         roots = self.program.levels[0]
         part = self._whole()
         base = np.maximum(self.program.base[roots], SMALLEST)
-        guess = self._typical(part, self.cap[roots]) if self.guess is None else self.guess[roots]
+        guess = self._typical(part, self.most[roots]) if self.guess is None else self.guess[roots]
         brackets = self._capped(part, base, guess)
         if brackets is None:
             brackets = self._from_base(part, base)
@@ -148,9 +172,10 @@ class _Work:
         taken = self.run(part, base)
         self.passes += 1
         total = taken.total[part.top]
-        low, high = np.where(total >= self.floor[roots], base, np.nan), np.where(total <= self.cap[roots], base, np.nan)
+        floor, cap = self.floor[roots], self.cap[roots]
+        low, high = np.where(total >= floor, base, np.nan), np.where(total <= cap, base, np.nan)
         return Brackets(
-            target=np.clip(total, self.floor[roots], self.cap[roots]),
+            target=np.clip(total, floor, cap),
             low=np.where(np.isnan(low), self.lowest, base),
             high=np.where(np.isnan(high), np.inf, base),
             above=np.where(np.isnan(low), np.nan, total),
@@ -202,11 +227,14 @@ class _Work:
 
     def _rounds(self, part: Part, brackets: Brackets, guess: FloatArray) -> None:
         while True:
+            edge = self._without_room(part, brackets)
             if len(guess) == 1:
                 low, high = close_one(part, self.run, brackets, float(guess[0]), self.lowest)
             else:
                 low, high = close_in(part, self.run, brackets, guess, self.lowest)
             self.passes += brackets.passes
+            stuck = ~np.isnan(edge)
+            brackets.low[stuck] = brackets.high[stuck] = edge[stuck]
             found = self._settle(part, brackets, low, high)
             if found is None:
                 return
@@ -214,6 +242,30 @@ class _Work:
             guess = np.full(len(brackets.target), np.nan)
             if self.guess is not None:
                 guess = self.guess[part.node[part.top]]
+
+    def _without_room(self, part: Part, brackets: Brackets) -> FloatArray:
+        """Prices of groups whose leaves all stand at their lower bounds, or all at their upper, NaN for others, shape (g,).
+
+        Every price beyond those of the leaves is optimal there: the nearest says what the first unit of room would bring. Their
+        brackets are closed at prices at which no leaf can do otherwise.
+        """
+        top = part.node[part.top]
+        tight = ~brackets.closed & np.isnan(brackets.below) & (brackets.target <= self.least[top] * (1.0 + SUMMED))
+        full = ~brackets.closed & np.isnan(brackets.above) & (brackets.target >= self.most[top] * (1.0 - SUMMED))
+        edge = np.full(len(top), np.nan)
+        if not (tight.any() or full.any()):
+            return edge
+        dearest, cheapest = np.full(len(top), -np.inf), np.full(len(top), np.inf)
+        first, last = part.leaves.ends()
+        np.maximum.at(dearest, part.leaf_group, first)
+        np.minimum.at(cheapest, part.leaf_group, last)
+        tight &= dearest < np.inf  # Some curves want a little at any price.
+        edge[tight] = np.maximum(dearest, brackets.low)[tight]
+        edge[full] = np.minimum(cheapest, brackets.high)[full]
+        for chosen, price in ((tight, LARGEST), (full, self.lowest)):
+            brackets.low[chosen] = brackets.high[chosen] = price
+            brackets.closed[chosen] = True
+        return edge
 
     def _settle(self, part: Part, brackets: Brackets, low: Taken, high: Taken) -> tuple[Part, Brackets] | None:
         """Give every node of the priced groups its total; clipped nodes become the groups of the next round."""
@@ -240,7 +292,9 @@ class _Work:
         self.price[part.node[done]] = own[done]
         settled = done[part.owner]
         blend = share[part.leaf_group[settled]]
-        self.amount[part.leaf[settled]] = blend * low.amount[settled] + (1.0 - blend) * high.amount[settled]
+        # Exact where both ends agree.
+        few, many = high.amount[settled], low.amount[settled]
+        self.amount[part.leaf[settled]] = few + blend * (many - few)
         if not count:
             return None
         return self._next(part, brackets, start, waiting, target, low, high)
