@@ -13,11 +13,16 @@ programs that call the library get exceptions:
     │   ├── InvalidProcess                 an uncertainty process's parameters
     │   ├── InvalidRule                    a rule that cannot be stated on this problem
     │   ├── InvalidAllocation              wrong shape, NaN or infinity
+    │   ├── InvalidMatrix                  an authority matrix with gaps, overlaps or unknown names
     │   └── InvalidPlan                    tables with findings of severity error; carries them
     ├── RouteUnavailable                   the route cannot solve this problem; names the route that can
     ├── NoAllocation                       asked for the amounts of a result that has none
     ├── BrokenRun                          a saved run folder that cannot be read back
-    └── BrokenPolicy                       a saved policy that cannot be read back or played
+    ├── BrokenPolicy                       a saved policy that cannot be read back or played
+    ├── BrokenLog                          an audit log that is not what was written
+    ├── Refused                            a command that a rule of the workflow forbids; names the rule
+    ├── Conflict                           somebody else was faster; look again and decide again
+    └── Overdrawn                          an account would fall below nothing
 """
 
 from __future__ import annotations
@@ -69,6 +74,18 @@ class InvalidAllocation(InvalidInput):
     """An allocation of the wrong shape, or with NaN or infinity in it."""
 
 
+class InvalidMatrix(InvalidInput):
+    """An authority matrix that does not say for every proposal who decides.
+
+    Attributes:
+        faults: Everything that is wrong, at once, each a sentence that names the place.
+    """
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__(" ".join(self.faults))
+
+
 class InvalidPlan(InvalidInput):
     """Tables that do not make a problem.
 
@@ -95,3 +112,28 @@ class BrokenRun(FiscusError):
 
 class BrokenPolicy(FiscusError):
     """A saved policy that cannot be read back, or not for this problem; the message names the file."""
+
+
+class BrokenLog(FiscusError):
+    """An audit log or export that is not what was written; the message names the first place."""
+
+
+class Refused(FiscusError):
+    """A command that a rule of the workflow forbids.
+
+    Attributes:
+        rule: Name of the rule.
+        reason: A sentence for the person.
+    """
+
+    def __init__(self, rule: str, reason: str) -> None:
+        self.rule, self.reason = rule, reason
+        super().__init__(reason)
+
+
+class Conflict(FiscusError):
+    """What was decided on has changed meanwhile: look again and decide again."""
+
+
+class Overdrawn(FiscusError):
+    """Money that is not there; the message names the account."""

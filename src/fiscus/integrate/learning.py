@@ -162,7 +162,7 @@ def _row(each: Standing) -> dict[str, str]:
         "high": f"{each.high:+.3%}",
         "cvar": f"{each.cvar:.6g}",
         "worse_than_mpc": f"{each.worse:.1%}",
-        "gap_closed": f"{each.closed:.1%}",
+        "gap_closed": "" if each.closed is None else f"{each.closed:.1%}",
         "iqm": "" if several is None else f"{several[0]:+.3%}",
         "iqm_low": "" if several is None else f"{several[1]:+.3%}",
         "iqm_high": "" if several is None else f"{several[2]:+.3%}",

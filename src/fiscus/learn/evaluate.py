@@ -16,6 +16,9 @@ from fiscus.core.arrays import FloatArray
 from fiscus.errors import InvalidInput
 
 CONFIDENCE = 0.95
+NO_GAP = 1e-9
+"""Part of perfect foresight's value below which the distance to it is rounding."""
+
 WORST = 0.05
 """Part of the paths whose mean is the conditional value at risk."""
 
@@ -116,7 +119,7 @@ class Standing:
         high: Upper end.
         cvar: Mean value on the worst 5% of paths.
         worse: Part of the paths on which it is worse than the reference.
-        closed: Part of the gap between the reference and perfect foresight that it closes.
+        closed: Part of the gap between the reference and perfect foresight that it closes; None where there is no gap to speak of.
         microseconds: A decision, in batches as played.
         interquartile: Interquartile mean of the runs' differences to the reference, and its interval; None for one run.
     """
@@ -131,7 +134,7 @@ class Standing:
     high: float
     cvar: float
     worse: float
-    closed: float
+    closed: float | None
     microseconds: float
     interquartile: tuple[float, float, float] | None = None
 
@@ -210,7 +213,7 @@ class Tournament:
             high=high,
             cvar=float(worst.mean()),
             worse=float((entry.values < reference.mean - 1e-9 * np.abs(reference.mean)).mean()),
-            closed=float((mean - reference.mean).mean()) / gap if gap > 0 else 0.0,
+            closed=float((mean - reference.mean).mean()) / gap if gap > NO_GAP * abs(best) else None,
             microseconds=1e6 * entry.seconds,
             interquartile=several,
         )
