@@ -15,7 +15,7 @@ import numpy as np
 from fiscus.core.arrays import BoolArray, FloatArray, IntArray
 from fiscus.optimise.tree.passes import Part, Pass, Taken, choose
 from fiscus.optimise.tree.program import Program
-from fiscus.optimise.tree.search import LARGEST, SMALLEST, Brackets, close_in
+from fiscus.optimise.tree.search import SMALLEST, Brackets, close_in
 from fiscus.optimise.tree.single import close_one
 
 CROSSED = 1e-9
@@ -262,8 +262,9 @@ class _Work:
         tight &= dearest < np.inf  # Some curves want a little at any price.
         edge[tight] = np.maximum(dearest, brackets.low)[tight]
         edge[full] = np.minimum(cheapest, brackets.high)[full]
-        for chosen, price in ((tight, LARGEST), (full, self.lowest)):
-            brackets.low[chosen] = brackets.high[chosen] = price
+        beyond = np.where(full, self.lowest, edge + np.abs(edge) + SMALLEST)
+        for chosen in (tight, full):
+            brackets.low[chosen] = brackets.high[chosen] = beyond[chosen]
             brackets.closed[chosen] = True
         return edge
 
