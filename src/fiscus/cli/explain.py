@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fiscus.cli.output import print_json, screen, sentences, working
-from fiscus.errors import BrokenRun, InvalidInput
+from fiscus.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from fiscus.core.problem import Problem
     from fiscus.optimise.result import Result
 
 FLIPS = 3
@@ -52,29 +51,10 @@ def load_result(run: Path) -> Result:
     """
     from fiscus.optimise.explain.overview import saved_result
     from fiscus.optimise.run_folder import read
+    from fiscus.optimise.verify import stored_problem
 
     saved = read(run)
-    return saved_result(saved, load_run_problem(run))
-
-
-def load_run_problem(run: Path) -> Problem:
-    """The problem stored in a run folder.
-
-    Raises:
-        BrokenRun: Where there is none, or it cannot be read.
-    """
-    import json
-
-    path = run / "problem.json"
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BrokenRun(
-            f"{path} cannot be read ({error}); solve the plan again with --out to store its problem"
-        ) from error
-    from fiscus.core.document import from_document
-
-    return from_document(document)
+    return saved_result(saved, stored_problem(run))
 
 
 def _say(texts: list[str], *, bullet: bool = False) -> None:

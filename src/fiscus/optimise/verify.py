@@ -106,13 +106,25 @@ def verify(run: str | Path) -> Verification:
     return Verification(tuple(checks), value, boxes.bound, relative_gap(value, boxes.bound))
 
 
-def _problem(saved: SavedRun) -> tuple[Problem, Check]:
-    path = saved.path / "problem.json"
+def stored_problem(run: str | Path) -> Problem:
+    """The problem that a run folder answers, as stored with it.
+
+    Raises:
+        BrokenRun: Where it is missing or cannot be read.
+    """
+    return _stored(Path(run) / "problem.json")[0]
+
+
+def _stored(path: Path) -> tuple[Problem, str]:
     try:
         text = path.read_text(encoding="utf-8")
-        problem = from_document(json.loads(text))
+        return from_document(json.loads(text)), text
     except (OSError, ValueError, RecursionError, FiscusError) as error:
         raise BrokenRun(f"{path} cannot be read ({error}); runs written by fiscus solve --out hold it") from error
+
+
+def _problem(saved: SavedRun) -> tuple[Problem, Check]:
+    problem, text = _stored(saved.path / "problem.json")
     digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
     named = saved.document.get("digests", {})
     if isinstance(named, Mapping) and named.get("problem") == digest == problem.digest:
