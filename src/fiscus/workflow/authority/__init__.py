@@ -1,0 +1,1 @@
+"""Who has to approve what: authority matrices, their check for gaps and overlaps, and the path a proposal takes."""
