@@ -104,7 +104,8 @@ def test_any_rules_at_all_are_judged_as_by_counting(matrix):
     assert {(each.first, each.second) for each in overlaps(matrix)} == pairs
     for gap in found:
         assert takes(gap.region, gap.example, gap.example.unit)
-        assert all(not takers for facts, takers in count.items() if takes(gap.region, facts, facts.unit))
+    for facts, takers in count.items():
+        assert sum(takes(gap.region, facts, facts.unit) for gap in found) == (not takers)
     for overlap in overlaps(matrix):
         assert {overlap.first, overlap.second} <= rm.takers(matrix, overlap.example)
 
@@ -119,6 +120,21 @@ def test_slices_that_are_alike_are_told_once():
     cut = [Condition(Span(0, 5)), Condition(Span(100, 5000)), Condition(Span(5000))]
     (gap,) = gaps(rm.matrix_of(cut))
     assert gap.region == Condition(Span(5, 100))
+
+
+def test_gaps_that_lie_apart_are_told_each_and_those_side_by_side_as_one():
+    """Other rules cut the gap from 5 to 100 at 50, where risk is low as well as where it is not."""
+    taken = [Condition(Span(0, 5)), Condition(Span(100, 5000)), Condition(Span(6000))]
+    cutting = [Condition(Span(50, 5000), origins=("manual",)), Condition(Span(0, 50), origins=("manual",))]
+    found = [gap.region.amount for gap in gaps(rm.matrix_of([*taken, *cutting])) if "learned" in gap.region.origins]
+    assert found == [Span(5, 100), Span(5000, 6000)]
+
+
+def test_what_shrinks_most_is_a_proposal_too():
+    (gap,) = gaps(rm.matrix_of([Condition(change=Span(0.0))]))
+    assert gap.region == Condition(change=Span(-1.0, 0.0), new=False)
+    (gap,) = gaps(rm.matrix_of([Condition(new=False)]))
+    assert gap.region == Condition(change=None)
 
 
 def test_a_gap_between_neighbouring_floats_is_one():

@@ -152,6 +152,7 @@ def test_what_is_left_out_has_a_meaning():
         ('below: "50000.00"', "below: 50000.00", "it must be an amount: a whole number, or text in quotation marks"),
         ('below: "50000.00"', 'below: "50000.001"', "50000.001 has more than the 2 decimals of USD"),
         ('below: "50000.00"', 'below: "1e15"', "amount goes beyond 9,007,199,254,740,991 minor units"),
+        ('below: "50000.00"', 'from: 50000, below: "50000.00"', "rule small: amount takes nothing"),
         ('below: "50000.00"', 'below: "-1"', "rule small: amount takes nothing"),
         ('below: "50000.00"', 'from: -1, below: "50000.00"', "rule small: amount begins below 0"),
         (
@@ -200,6 +201,12 @@ def test_a_missing_or_unreadable_file_is_named(tmp_path):
     (tmp_path / "latin.yaml").write_bytes(b"name: caf\xe9")
     with pytest.raises(InvalidMatrix, match=r"latin\.yaml: it cannot be read"):
         read_matrix(tmp_path / "latin.yaml")
+
+
+def test_the_largest_amount_that_json_carries_may_be_named():
+    text = GOOD.replace('"50000.00"', '"90071992547409.91"').replace("from: 50000}", 'from: "90071992547409.91"}')
+    assert matrix_from_text(text, "town.yaml").digest
+    assert "beyond" in faults_of(text.replace("409.91", "409.92"))[0]
 
 
 def test_all_faults_are_told_at_once_and_gaps_and_overlaps_with_an_example():

@@ -91,6 +91,7 @@ def test_who_was_escalated_to_still_counts_there_and_nowhere_else():
     higher = Given("board", "controller", "eve")
     assert lacking(path, [BOB, higher]) == (Lack("other", "controller", 1, 0),)
     assert lacking(path_of(BOARD), [BOB, Given("x", "controller", "eve")]) == (Lack("board", "treasurer", 2, 1),)
+    assert lacking(path_of(BOARD), [BOB, Given("board", "head", "ann")]) == (Lack("board", "treasurer", 2, 1),)
 
 
 names = st.sampled_from(["a", "b", "c"])

@@ -58,9 +58,9 @@ def overlaps(matrix: Matrix) -> tuple[Overlap, ...]:
 
 
 def gaps(matrix: Matrix) -> tuple[Gap, ...]:
-    """Regions that no rule takes, merged as far as they lie side by side; names in conditions must be known."""
+    """All that no rule takes, each proposal in one gap; names in conditions must be known."""
     space = _Space(matrix)
-    regions = [space.region(box) for box in space.open()]
+    regions = (region for box in space.open() for region in space.regions(box))
     return tuple(Gap(region, _example(region, matrix)) for region in regions)
 
 
@@ -142,24 +142,27 @@ class _Space:
 
         return walk(0, self.whole)
 
-    def region(self, box: Box) -> Condition:
-        """The first piece of a box that is in one, as a condition."""
+    def regions(self, box: Box) -> Iterator[Condition]:
+        """A box as conditions, one for each row of pieces that lie side by side."""
         everything: Box = ((),) * (len(self.masks) - len(box))
         units, risks, origins, amounts, changes = box + everything
         new = len(self.changes)
         had = [position for position in changes if position != new]
-        if not changes:
-            change: Span[float] | None = EVERY_CHANGE
-        else:
-            change = _run(self.changes, had) if had else None
-        return Condition(
-            _run(self.amounts, amounts or range(len(self.amounts))),
-            change,
-            not changes or new in changes,
-            _all_or(self.units, units),
-            () if self.risks == ("",) else _all_or(self.risks, risks),
-            _all_or(ORIGINS, origins),
-        )
+        past: list[tuple[Span[float] | None, bool]] = [(EVERY_CHANGE, True)]
+        if changes:
+            # What is new stands beside the first row of changes, or alone.
+            past = [(span, False) for span in _runs(self.changes, had)] or [(None, False)]
+            past[0] = (past[0][0], new in changes)
+        for amount in _runs(self.amounts, amounts or range(len(self.amounts))):
+            for change, is_new in past:
+                yield Condition(
+                    amount,
+                    change,
+                    is_new,
+                    _all_or(self.units, units),
+                    () if self.risks == ("",) else _all_or(self.risks, risks),
+                    _all_or(ORIGINS, origins),
+                )
 
 
 def _pieces(least: Number, spans: Iterable[Span[Number]]) -> list[Span[Number]]:
@@ -175,15 +178,16 @@ def _pieces(least: Number, spans: Iterable[Span[Number]]) -> list[Span[Number]]:
     return pieces
 
 
-def _run(pieces: list[Span[Number]], positions: Iterable[int]) -> Span[Number]:
-    """The first pieces that lie side by side, as one."""
-    chosen = iter(positions)
-    first = last = next(chosen)
-    for position in chosen:
-        if position != last + 1:
-            break
-        last = position
-    return Span(pieces[first].start, pieces[last].below)
+def _runs(pieces: list[Span[Number]], positions: Iterable[int]) -> list[Span[Number]]:
+    """Pieces that lie side by side, as one each."""
+    runs: list[Span[Number]] = []
+    for position in positions:
+        piece = pieces[position]
+        if runs and runs[-1].below == piece.start:
+            runs[-1] = Span(runs[-1].start, piece.below)
+        else:
+            runs.append(piece)
+    return runs
 
 
 def _all_or(names: tuple[str, ...], positions: tuple[int, ...]) -> tuple[str, ...]:
