@@ -195,11 +195,13 @@ class Head:
         size: Number of events.
         hash: Of the last; 64 zeros where there is none.
         root: Merkle root (RFC 9162), hexadecimal.
+        at: Time of the last event; empty where there is none.
     """
 
     size: int
     hash: str
     root: str
+    at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +269,9 @@ class Reader(Protocol):
 
     def answer(self, command: str) -> Document | None:
         """What was answered to a command that was followed before; None for a new one."""
+
+    def session_roles(self, session: str) -> frozenset[str]:
+        """Roles in which events of a session were made, as their data says under ``role``."""
 
     def checkpoints(self) -> Sequence[Document]:
         """Signed or unsigned Merkle checkpoints, oldest first: ``{"size", "root", "at", ...}``."""

@@ -1,0 +1,62 @@
+"""The only place where store, clock and identity are wired together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from fiscus.workflow.actor import Actor
+from fiscus.workflow.ports import UnitOfWork
+from fiscus.workflow.store.sql import SqlStore
+
+DATABASE = "FISCUS_DATABASE_URL"
+"""Environment variable that names the database."""
+
+FILE = "fiscus.db"
+"""SQLite file in the working folder, where nothing else is said."""
+
+
+@dataclass(frozen=True)
+class Office:
+    """A store and a clock.
+
+    Attributes:
+        store: Where everything is kept.
+        clock: Says what time it is.
+    """
+
+    store: SqlStore
+    clock: Callable[[], datetime]
+
+    @contextmanager
+    def at_work(self, person: str, behalf: str = "") -> Iterator[tuple[UnitOfWork, Actor, datetime, str]]:
+        """A unit of work for one person, committed where nothing went wrong: it, the actor, the time and the command's id."""
+        with self.store.begin() as uow:
+            yield uow, Actor(person, behalf), self.clock(), uuid4().hex
+            uow.commit()
+
+
+def now() -> datetime:
+    """The time, UTC."""
+    return datetime.now(UTC)
+
+
+def database_url(given: str = "") -> str:
+    """What is asked for, else ``FISCUS_DATABASE_URL``, else a file in the working folder; a path means an SQLite file."""
+    named = given or os.environ.get(DATABASE, "") or FILE
+    return named if "://" in named else f"sqlite:///{Path(named)}"
+
+
+def open_office(url: str = "", clock: Callable[[], datetime] = now) -> Office:
+    """The store at a URL or path, made or brought up to date where it must be.
+
+    Args:
+        url: As of ``database_url``.
+        clock: Says what time it is.
+    """
+    return Office(SqlStore.open(database_url(url)), clock)

@@ -1,0 +1,269 @@
+"""Which budgets there are, and how strictly they are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from fiscus.workflow.actor import Actor
+from fiscus.workflow.identity.registry import Registry
+from fiscus.workflow.ports import Account, Entry, Transfer
+from fiscus.workflow.refusal import Refusal
+
+CASH = "cash"
+"""Name of the book of working capital."""
+
+BUDGET_ROLE = "budget"
+"""Role whose holders set budgets and cash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One budget.
+
+    Attributes:
+        book: Unit, or ``cash``.
+        period: Of the budget.
+        fund: Source of money; empty for cash.
+    """
+
+    book: str
+    period: str
+    fund: str
+
+    def account(self, bucket: str) -> Account:
+        """One of its accounts."""
+        return Account(self.book, self.period, self.fund, bucket)
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """All budgets.
+
+    Attributes:
+        currency: ISO 4217 code; empty before the first budget.
+        hard: Budgets, and whether each may not be overdrawn.
+        periods: In the order in which money flows through them.
+        cash: Cash that comes in, by period, minor units; empty where working capital is not controlled.
+        reserve: Cash that has to stay, by period.
+    """
+
+    currency: str = ""
+    hard: Mapping[Key, bool] = field(default_factory=dict)
+    periods: tuple[str, ...] = ()
+    cash: Mapping[str, int] = field(default_factory=dict)
+    reserve: Mapping[str, int] = field(default_factory=dict)
+
+    def over(self, unit: str, period: str, fund: str, parents: Mapping[str, str]) -> tuple[Key, ...]:
+        """Budgets that a unit's money has to fit into: its own and those above it."""
+        return tuple(key for node in upwards(unit, parents) if (key := Key(node, period, fund)) in self.hard)
+
+    def cash_from(self, period: str) -> tuple[Key, ...]:
+        """Cash of a period and of all that come after it: what is paid now is missing later."""
+        if period not in self.cash:
+            return ()
+        begin = self.periods.index(period)
+        return tuple(Key(CASH, each, "") for each in self.periods[begin:] if each in self.cash)
+
+    def to_json(self) -> dict[str, Any]:
+        """As a store keeps it."""
+        return {
+            "currency": self.currency,
+            "hard": [[key.book, key.period, key.fund, hard] for key, hard in self.hard.items()],
+            "periods": list(self.periods),
+            "cash": dict(self.cash),
+            "reserve": dict(self.reserve),
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Books:
+        """What ``to_json`` wrote."""
+        hard = {Key(book, period, fund): hard for book, period, fund, hard in document["hard"]}
+        return cls(
+            document["currency"], hard, tuple(document["periods"]), dict(document["cash"]), dict(document["reserve"])
+        )
+
+
+def upwards(unit: str, parents: Mapping[str, str]) -> Iterator[str]:
+    """A unit and all above it."""
+    while unit:
+        yield unit
+        unit = parents.get(unit, "")
+
+
+@dataclass(frozen=True, slots=True)
+class SetBudget:
+    """Give a unit money for a period, or change what it has.
+
+    Attributes:
+        book: The unit.
+        period: Of the budget.
+        fund: Source of money.
+        amount: In all, minor units.
+        currency: ISO 4217 code.
+        hard: Whether it may not be overdrawn.
+    """
+
+    book: str
+    period: str
+    fund: str
+    amount: int
+    currency: str
+    hard: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SetCash:
+    """Say what cash comes in in a period and how much of it has to stay; periods are set in the order in which they come.
+
+    Attributes:
+        period: Of the budget.
+        amount: That comes in, minor units.
+        reserve: That has to be there at its end, all periods before it counted.
+        currency: ISO 4217 code.
+    """
+
+    period: str
+    amount: int
+    reserve: int
+    currency: str
+
+
+Command = SetBudget | SetCash
+
+
+def decide(
+    books: Books,
+    command: Command,
+    actor: Actor,
+    registry: Registry,
+    at: Any,
+    balances: Mapping[Account, int],
+) -> list[Entry] | Refusal:
+    """What a command does to the budgets.
+
+    Args:
+        books: As they stand.
+        command: To follow.
+        actor: Who asks.
+        registry: Of people and units.
+        at: When.
+        balances: Money of the accounts that there are.
+    """
+    if not registry.may(actor.person, actor.behalf, BUDGET_ROLE, "", at):
+        return Refusal("funds.not_entitled", f"{actor.person} does not hold the role {BUDGET_ROLE!r} for all units.")
+    if command.amount < 0 or (isinstance(command, SetCash) and command.reserve < 0):
+        return Refusal("funds.negative", "A budget is not below zero.")
+    if books.currency and command.currency != books.currency:
+        return Refusal("funds.currency", f"The books are kept in {books.currency}, not in {command.currency}.")
+    if isinstance(command, SetBudget):
+        return _set_budget(books, command, registry, balances)
+    return _set_cash(books, command, balances)
+
+
+def _set_budget(
+    books: Books, command: SetBudget, registry: Registry, balances: Mapping[Account, int]
+) -> list[Entry] | Refusal:
+    if command.book not in registry.parents:
+        return Refusal("funds.unknown_unit", f"There is no unit {command.book!r}; add it first.")
+    key = Key(command.book, command.period, command.fund)
+    more = command.amount + balances.get(key.account("appropriated"), 0)
+    spare = balances.get(key.account("available"), 0)
+    if more + spare < 0 and command.hard:
+        return Refusal(
+            "funds.unavailable",
+            f"{describe(key)} cannot be cut by {-more:,}: only {spare:,} of it is not reserved or spent yet (minor units).",
+        )
+    data = {"book": key.book, "period": key.period, "fund": key.fund, "amount": command.amount, "hard": command.hard}
+    transfers = both_ways(key.account("appropriated"), key.account("available"), more)
+    return [Entry("BudgetSet", data | {"currency": command.currency, "transfers": as_data(transfers)})]
+
+
+def _set_cash(books: Books, command: SetCash, balances: Mapping[Account, int]) -> list[Entry]:
+    more = command.amount - books.cash.get(command.period, 0)
+    kept = command.reserve - books.reserve.get(command.period, 0)
+    changed = evolve(books, Entry("CashSet", _cash_data(command)))
+    key = Key(CASH, command.period, "")
+    transfers: list[Transfer] = []
+    if command.period not in books.cash:
+        transfers += _carried_in(changed, key, balances)
+    for each in changed.cash_from(command.period):
+        transfers += both_ways(each.account("appropriated"), each.account("available"), more)
+    transfers += both_ways(key.account("available"), key.account("reserved"), kept)
+    return [Entry("CashSet", _cash_data(command) | {"transfers": as_data(transfers)})]
+
+
+def _carried_in(books: Books, key: Key, balances: Mapping[Account, int]) -> list[Transfer]:
+    """A period that joins has what the one before it has, and what was paid until then."""
+    earlier = [period for period in books.periods[: books.periods.index(key.period)] if period in books.cash]
+    if not earlier:
+        return []
+    before = Key(CASH, earlier[-1], "")
+    found: list[Transfer] = []
+    for bucket in ("available", "reserved", "released", "committed", "actual"):
+        target = "available" if bucket == "reserved" else bucket
+        amount = balances.get(before.account(bucket), 0)
+        found += both_ways(key.account("appropriated"), key.account(target), amount)
+    return found
+
+
+def _cash_data(command: SetCash) -> dict[str, Any]:
+    return {
+        "period": command.period,
+        "amount": command.amount,
+        "reserve": command.reserve,
+        "currency": command.currency,
+    }
+
+
+def evolve(books: Books, entry: Entry) -> Books:
+    """The budgets after one event."""
+    data = entry.data
+    period = str(data["period"])
+    periods = books.periods if period in books.periods else (*books.periods, period)
+    changed = replace(books, currency=str(data["currency"]), periods=periods)
+    if entry.kind == "BudgetSet":
+        key = Key(str(data["book"]), period, str(data["fund"]))
+        return replace(changed, hard={**books.hard, key: bool(data["hard"])})
+    return replace(
+        changed,
+        cash={**books.cash, period: int(data["amount"])},
+        reserve={**books.reserve, period: int(data["reserve"])},
+    )
+
+
+def describe(key: Key) -> str:
+    """A budget in words."""
+    return f"the cash of {key.period}" if key.book == CASH else f"the budget of {key.book} in {key.period} ({key.fund})"
+
+
+def both_ways(source: Account, target: Account, amount: int, line: str = "", memo: str = "") -> list[Transfer]:
+    """An amount from one account to the other, backwards where it is below zero; nothing for nothing."""
+    if amount == 0:
+        return []
+    if amount < 0:
+        source, target, amount = target, source, -amount
+    return [Transfer(source, target, amount, line, memo)]
+
+
+def as_data(transfers: Sequence[Transfer]) -> list[dict[str, Any]]:
+    """Transfers as an event carries them."""
+    return [
+        {
+            "source": [each.source.book, each.source.period, each.source.fund, each.source.bucket],
+            "target": [each.target.book, each.target.period, each.target.fund, each.target.bucket],
+            "amount": each.amount,
+            "line": each.line,
+            "memo": each.memo,
+        }
+        for each in transfers
+    ]
+
+
+def from_data(documents: Sequence[Mapping[str, Any]]) -> list[Transfer]:
+    """What ``as_data`` wrote."""
+    return [
+        Transfer(Account(*each["source"]), Account(*each["target"]), each["amount"], each["line"], each["memo"])
+        for each in documents
+    ]

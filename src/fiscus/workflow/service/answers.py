@@ -1,0 +1,69 @@
+"""What a caller is told, and how a command is followed once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from fiscus.errors import Refused
+from fiscus.workflow.actor import Actor
+from fiscus.workflow.canonical import timestamp
+from fiscus.workflow.ports import Entry, Stamp, UnitOfWork
+from fiscus.workflow.refusal import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a command.
+
+    Attributes:
+        stream: That it changed.
+        version: Number of its last event there.
+        status: Of the proposal or round; empty for others.
+        events: Kinds of what happened.
+        repeated: Whether the same command had been followed before: this is the answer of then.
+    """
+
+    stream: str
+    version: int
+    status: str
+    events: tuple[str, ...]
+    repeated: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """As a store remembers it."""
+        return {"stream": self.stream, "version": self.version, "status": self.status, "events": list(self.events)}
+
+
+def remembered(uow: UnitOfWork, command: str) -> Answer | None:
+    """What was answered before to the same command; None for a new one.
+
+    Args:
+        uow: Of the store.
+        command: Its id; empty for one that nobody repeats.
+    """
+    before = uow.answer(command) if command else None
+    return None if before is None else answer_of(before)
+
+
+def answer_of(document: Mapping[str, Any]) -> Answer:
+    """What a store remembered."""
+    return Answer(document["stream"], document["version"], document["status"], tuple(document["events"]), repeated=True)
+
+
+def stamp_of(uow: UnitOfWork, actor: Actor, at: datetime, command: str) -> Stamp:
+    """Who and when, for events. Where a clock was put back, the time of the last event stands: the log never goes back."""
+    return Stamp(max(timestamp(at), uow.head().at), actor.person, actor.behalf, actor.session, command)
+
+
+def accepted(outcome: Sequence[Entry] | Refusal) -> list[Entry]:
+    """Events of a decision.
+
+    Raises:
+        Refused: Where it is none.
+    """
+    if isinstance(outcome, Refusal):
+        raise Refused(outcome.rule, outcome.reason)
+    return list(outcome)

@@ -1,0 +1,50 @@
+"""Commands to the books themselves."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from fiscus.errors import Overdrawn, Refused
+from fiscus.workflow.actor import Actor
+from fiscus.workflow.funds import books as core
+from fiscus.workflow.funds.books import CASH, Key, SetBudget, SetCash, from_data
+from fiscus.workflow.ports import Index, UnitOfWork
+from fiscus.workflow.service import reading
+from fiscus.workflow.service.answers import Answer, accepted, remembered, stamp_of
+
+STREAM = "funds"
+
+
+def set_budget(command: SetBudget, uow: UnitOfWork, *, actor: Actor, at: datetime, key: str = "") -> Answer:
+    """Give a unit money for a period; arguments as of ``follow``."""
+    return _follow(command, uow, actor, at, key)
+
+
+def set_cash(command: SetCash, uow: UnitOfWork, *, actor: Actor, at: datetime, key: str = "") -> Answer:
+    """Say what cash there is in a period; arguments as of ``follow``."""
+    return _follow(command, uow, actor, at, key)
+
+
+def _follow(command: core.Command, uow: UnitOfWork, actor: Actor, at: datetime, key: str) -> Answer:
+    before = remembered(uow, key)
+    if before is not None:
+        return before
+    record = uow.load(STREAM)
+    books, version = reading.books(uow), 0 if record is None else record.version
+    touched = [command.book] if isinstance(command, SetBudget) else [CASH]
+    entries = accepted(core.decide(books, command, actor, reading.registry(uow), at, uow.balances(touched)))
+    for entry in entries:
+        books = core.evolve(books, entry)
+    index = Index("funds")
+    written = uow.append(STREAM, version, stamp_of(uow, actor, at, key), entries, books.to_json(), index)
+    if isinstance(command, SetBudget):
+        uow.control(Key(command.book, command.period, command.fund).account("available"), command.hard)
+    for event in written:
+        try:
+            uow.move(from_data(event.data["transfers"]), event.seq)
+        except Overdrawn as error:
+            raise Refused("funds.unavailable", str(error)) from error
+    answer = Answer(STREAM, version + len(entries), "", tuple(entry.kind for entry in entries))
+    if key:
+        uow.remember(key, answer.to_json())
+    return answer

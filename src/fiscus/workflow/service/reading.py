@@ -1,0 +1,102 @@
+"""Streams as the objects they are, parsed once for each version."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from threading import Lock
+from typing import Any, TypeVar
+
+from fiscus.errors import Refused
+from fiscus.workflow.authority.matrix import Matrix
+from fiscus.workflow.funds.books import Books
+from fiscus.workflow.identity.registry import Registry
+from fiscus.workflow.ports import Reader
+from fiscus.workflow.proposal import state
+from fiscus.workflow.proposal.content import Content, content_of
+from fiscus.workflow.proposal.state import Proposal
+
+T = TypeVar("T")
+
+
+class Parsed:
+    """Documents that never change, parsed, the latest few: by digest, or by all that they say.
+
+    Args:
+        size: How many are kept.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size, self.kept, self.lock = size, OrderedDict[str, Any](), Lock()
+
+    def get(self, key: str, make: Callable[[], T]) -> T:
+        """What was made before, or is made now."""
+        with self.lock:
+            if key in self.kept:
+                self.kept.move_to_end(key)
+                found: T = self.kept[key]
+                return found
+        made = make()
+        with self.lock:
+            self.kept[key] = made
+            while len(self.kept) > self.size:
+                self.kept.popitem(last=False)
+        return made
+
+
+CONTENTS = Parsed(64)
+MATRICES = Parsed(64)
+
+
+def registry(reader: Reader) -> Registry:
+    """People, roles, units and delegations."""
+    record = reader.load("registry")
+    return Registry() if record is None else Registry.from_json(record.state)
+
+
+def books(reader: Reader) -> Books:
+    """Budgets."""
+    record = reader.load("funds")
+    return Books() if record is None else Books.from_json(record.state)
+
+
+def proposal(reader: Reader, name: str) -> Proposal | None:
+    """A proposal by its id; None where there is none."""
+    record = reader.load(f"proposal/{name}")
+    return None if record is None else state.from_json(record.state)
+
+
+def known_proposal(reader: Reader, name: str) -> Proposal:
+    """A proposal by its id.
+
+    Raises:
+        Refused: Where there is none.
+    """
+    found = proposal(reader, name)
+    if found is None:
+        raise Refused("transition", f"There is no proposal {name!r}.")
+    return found
+
+
+def content(reader: Reader, digest: str) -> Content:
+    """A version by its digest."""
+    return CONTENTS.get(digest, lambda: content_of(document(reader, digest)))
+
+
+def matrix(reader: Reader, digest: str) -> Matrix:
+    """An authority matrix by its digest."""
+    return MATRICES.get(digest, lambda: Matrix.from_json(document(reader, digest)))
+
+
+def document(reader: Reader, digest: str) -> Mapping[str, Any]:
+    """A stored document by its digest.
+
+    Raises:
+        Refused: Where there is none.
+    """
+    body = reader.content(digest)
+    if body is None:
+        raise Refused("content.lost", f"The store has no document {digest}.")
+    found: Mapping[str, Any] = json.loads(body)
+    return found

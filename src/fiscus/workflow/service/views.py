@@ -1,0 +1,248 @@
+"""What people look at: an inbox, and a proposal with everything that a decision rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from fiscus.core.money import currency as unit
+from fiscus.core.money import format_amount, percent
+from fiscus.workflow.authority.matrix import Matrix
+from fiscus.workflow.canonical import moment, timestamp
+from fiscus.workflow.identity.registry import Registry
+from fiscus.workflow.ports import Filter, Reader, Record
+from fiscus.workflow.proposal.content import Content, Item
+from fiscus.workflow.proposal.reviewing import due_of
+from fiscus.workflow.proposal.state import Proposal, from_json
+from fiscus.workflow.proposal.transitions import FINAL, IN_REVIEW, STATES, WITH_MONEY
+from fiscus.workflow.service import reading
+
+OPEN = tuple(state for state in STATES if state not in FINAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A proposal in a list.
+
+    Attributes:
+        id: Its id.
+        title: For people.
+        amount: Minor units.
+        currency: ISO 4217 code.
+        status: Of the proposal.
+        owner: Who drafted it.
+        waits_for: Roles, in words.
+        due: When the next deadline is; empty for none.
+        overdue: Whether it is over.
+    """
+
+    id: str
+    title: str
+    amount: int
+    currency: str
+    status: str
+    owner: str
+    waits_for: str
+    due: str
+    overdue: bool
+
+    @property
+    def due_words(self) -> str:
+        """The day, and whether it is over."""
+        return f"{self.due[:10]}{' (overdue)' if self.overdue else ''}"
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+
+def inbox(reader: Reader, person: str, at: datetime, *, mine: bool = True) -> tuple[Row, ...]:
+    """What is open: that which waits for a person, or all of it.
+
+    Args:
+        reader: Of the store.
+        person: Whose inbox.
+        at: Now.
+        mine: Only what this person may decide or release now, themselves or for those who delegated to them.
+    """
+    registry = reading.registry(reader)
+    if not mine:
+        return tuple(_row(record, at) for record in reader.find(Filter(kind="proposal", status=OPEN)))
+    roles = roles_of(registry, person, at)
+    if not roles:
+        return ()
+    found = reader.find(Filter(kind="proposal", waiting=tuple((role, "") for role in sorted(roles))))
+    return tuple(_row(record, at) for record in found if _for(record, registry, person, at))
+
+
+def roles_of(registry: Registry, person: str, at: datetime) -> frozenset[str]:
+    """Roles that a person may act in, themselves or for others."""
+    return frozenset(role for who in registry.capacities(person, at) for role in registry.roles_of(who, at))
+
+
+def _for(record: Record, registry: Registry, person: str, at: datetime) -> bool:
+    proposal = from_json(record.state)
+    account = registry.accountable
+    for who in registry.capacities(person, at):
+        behalf = "" if who == person else who
+        humans = {account(person), account(who)}
+        for stage in proposal.open_stages:
+            signed = any(
+                humans & {account(a.person), account(a.behalf or a.person)} for a in proposal.given(stage.name)
+            )
+            if not signed and any(
+                registry.may(person, behalf, role, proposal.unit, at) for role in proposal.roles_of(stage)
+            ):
+                return True
+        if proposal.status in WITH_MONEY[:2] and registry.may(person, behalf, proposal.release_role, proposal.unit, at):
+            return True
+    return False
+
+
+def _row(record: Record, at: datetime) -> Row:
+    proposal, index = from_json(record.state), record.index
+    waits = ", ".join(sorted({role for role, _ in index.waiting}))
+    overdue = bool(index.due) and index.due < timestamp(at)
+    return Row(
+        proposal.id,
+        proposal.title,
+        proposal.total,
+        proposal.currency,
+        proposal.status,
+        proposal.owner,
+        waits,
+        index.due,
+        overdue,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A proposal as people see it.
+
+    Attributes:
+        proposal: As it stands.
+        content: Its current version.
+        matrix: Under which it was submitted; None before.
+        at: When it was looked at.
+    """
+
+    proposal: Proposal
+    content: Content
+    matrix: Matrix | None
+    at: datetime
+
+    @property
+    def currency(self) -> str:
+        """ISO 4217 code."""
+        return self.proposal.currency
+
+    @property
+    def hash(self) -> str:
+        """What an approver signs; empty before it is submitted."""
+        return self.proposal.hash
+
+    @property
+    def largest(self) -> Sequence[Item]:
+        """Its lines, the largest changes against last year first."""
+        return sorted(self.content.items, key=lambda item: (-abs(item.amount - (item.prior or 0)), item.line))
+
+    @property
+    def sentences(self) -> list[str]:
+        """What it is about, how good the plan is said to be, and why."""
+        proposal, content = self.proposal, self.content
+        whole = self._money(content.total)
+        change = content.change
+        against = "" if change is None else f", {_signed(change)} against last year's {self._money(content.prior or 0)}"
+        status = proposal.status.replace("_", " ")
+        kind = f"moves money of {proposal.parent}" if proposal.parent else f"{proposal.currency} {whole}{against}"
+        found = [
+            f"{proposal.id}: {proposal.title}. {kind}; {len(content.items)} lines of {len(content.units)} units. It is "
+            f"{status}; {proposal.owner} proposed it."
+        ]
+        if content.justification:
+            found.append(f"Why: {content.justification}")
+        return found + self._evidence()
+
+    def _evidence(self) -> list[str]:
+        evidence = self.content.evidence
+        if not evidence:
+            return [f"The amounts are {self.content.origin}: nothing was computed about them."]
+        proof = evidence.get("proof") or {}
+        gap = proof.get("proved_gap")
+        words = {
+            "proved": f"no plan is worth {percent(gap) if gap else 'any'} more, and that is proved",
+            "reported": "no plan is worth more by the solver's word, which nothing here proves",
+        }.get(str(proof.get("status")), "how far it is from the best plan is not known")
+        origin = "a learned policy" if self.content.origin == "learned" else f"method {evidence.get('method')}"
+        return [
+            f"Made by {origin}; {words}. Problem {str((evidence.get('digests') or {}).get('problem', ''))[:12]}.",
+            *(str(each) for each in list(evidence.get("changes", ()))[:3]),
+        ]
+
+    @property
+    def steps(self) -> list[str]:
+        """The path so far and what comes next, in sentences."""
+        proposal = self.proposal
+        if not proposal.path:
+            return ["It was not submitted yet."]
+        found = [f"Rule {proposal.rule} of the authority matrix decides ({self._money(proposal.amount)})."]
+        for position, step in enumerate(proposal.path):
+            for stage in step:
+                given = proposal.given(stage.name)
+                title = self.matrix.roles.get(stage.role, stage.role) if self.matrix else stage.role
+                who = ", ".join(a.person + (f" for {a.behalf}" if a.behalf else "") for a in given)
+                done = f"signed by {who}" if given else "nobody signed"
+                waits = ""
+                if proposal.status == IN_REVIEW and position == proposal.step and len(given) < stage.need:
+                    due = due_of(proposal, stage)
+                    late = " and overdue" if due and due < timestamp(self.at) else ""
+                    waits = f"; waits now{f', due {due[:10]}{late}' if due else ''}"
+                found.append(f"{stage.name} ({title}), {stage.need} of {stage.of}: {done}{waits}.")
+        return found
+
+    def _money(self, minor: int) -> str:
+        return format_amount(minor, unit(self.currency))
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON, for programs."""
+        proposal = self.proposal
+        return {
+            "id": proposal.id,
+            "status": proposal.status,
+            "owner": proposal.owner,
+            "unit": proposal.unit,
+            "hash": proposal.hash,
+            "policy": proposal.policy,
+            "rule": proposal.rule,
+            "total": proposal.total,
+            "submitted": proposal.submitted,
+            "path": [[stage.to_json() for stage in step] for step in proposal.path],
+            "step": proposal.step,
+            "approvals": [asdict(approval) for approval in proposal.approvals],
+            "places": [[*cell, *there] for cell, there in sorted(proposal.places.items())],
+            "content": self.content.document,
+        }
+
+
+def view(reader: Reader, name: str, at: datetime) -> View:
+    """A proposal by its id.
+
+    Raises:
+        Refused: Where there is none.
+    """
+    proposal = reading.known_proposal(reader, name)
+    pinned = reading.matrix(reader, proposal.policy) if proposal.policy else None
+    return View(proposal, reading.content(reader, proposal.content), pinned, at)
+
+
+def age(since: str, at: datetime) -> str:
+    """How long ago something was, in whole days."""
+    days = (at - moment(since)).days
+    return "today" if days == 0 else f"{days} day{'s' if days > 1 else ''} ago"
+
+
+def _signed(change: float) -> str:
+    return f"{change:+.1%}".replace("-", "\N{MINUS SIGN}")

@@ -1,0 +1,1 @@
+"""Where everything is kept: memory for tests, SQLite, PostgreSQL."""

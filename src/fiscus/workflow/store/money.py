@@ -1,0 +1,24 @@
+"""What transfers change, and what is said where money is not there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from fiscus.errors import Overdrawn
+from fiscus.workflow.ports import Account, Transfer
+
+
+def changes(transfers: Sequence[Transfer]) -> list[tuple[Account, int]]:
+    """What each account gains in all, minor units, in an order that is the same for everyone."""
+    total: Counter[Account] = Counter()
+    for each in transfers:
+        total[each.source] -= each.amount
+        total[each.target] += each.amount
+    return [(account, change) for account, change in sorted(total.items()) if change]
+
+
+def overdrawn(account: Account, after: int) -> Overdrawn:
+    """An account that would fall below nothing."""
+    what = "The cash" if account.book == "cash" else f"The budget of {account.book} (fund {account.fund})"
+    return Overdrawn(f"{what} in {account.period} has {-after:,} too little {account.bucket} (minor units).")
