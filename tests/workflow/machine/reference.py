@@ -293,6 +293,8 @@ class Reference:
     def do_submit(self, draft, name, actor, behalf, expires=-1):
         if draft.status != "draft" or draft.owner != (behalf or actor) or (expires >= 0 and expires <= self.day):
             return False
+        if draft.parent and not self.fits(self.drafts[draft.parent], draft.amounts, draft.unit_of):
+            return False
         if not self.budget_allows(draft.amounts, draft.unit_of):
             return False
         lines = {line for _, line in draft.amounts}

@@ -134,6 +134,10 @@ def submit(proposal: Proposal, command: do.Submit, actor: Actor, context: Contex
     refused = refused or uncontrolled(content, context.books, context.registry.parents)
     if refused:
         return refused
+    if proposal.parent and context.parent and context.parent_content:
+        refused = fits_parent(content, context.parent, context.parent_content)
+        if refused:
+            return refused
     if command.expires is not None and command.expires <= context.at:
         return Refusal("proposal.expiry", "It would have expired already: give a later moment.")
     if matrix.risk_bands and content.risk not in matrix.risk_bands:

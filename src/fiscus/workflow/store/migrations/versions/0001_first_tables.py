@@ -159,7 +159,7 @@ def _sqlite_guards() -> list[str]:
 def _postgres_guards() -> list[str]:
     refuse = (
         "CREATE FUNCTION fiscus_refuse() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$"
+        "$$ BEGIN RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME || ' is append-only'; END $$"
     )
     follow = (
         "CREATE FUNCTION fiscus_follow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
