@@ -104,7 +104,7 @@ def strict(body: bytes) -> dict[str, Any]:
     """
     try:
         text = body.decode("utf-8")
-        document = json.loads(text)
+        document = json.loads(text, parse_int=_number)
     except (ValueError, RecursionError) as error:
         raise BrokenLog(f"this is no JSON: {error}") from error
     if not isinstance(document, dict):
@@ -120,6 +120,12 @@ def strict(body: bytes) -> dict[str, Any]:
     if not same:
         raise BrokenLog("this JSON is not written in the canonical way (RFC 8785)")
     return document
+
+
+def _number(text: str) -> int | float:
+    """A whole number; beyond 2^53 it was a float, which is written without exponent up to 10^21."""
+    number = int(text)
+    return number if abs(number) < 2**53 else float(text)
 
 
 @dataclass(slots=True)
