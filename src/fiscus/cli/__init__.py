@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from fiscus.cli import demo, explain, frontier, learn, plans, runs, verify
+from fiscus.cli import audit, books, demo, explain, frontier, learn, people, plans, policy, proposals, runs, verify
 
 app = typer.Typer(
     name="fiscus",
@@ -28,6 +28,36 @@ app.command("frontier")(frontier.frontier)
 app.command("train")(learn.train)
 app.command("tune")(learn.tune)
 app.command("tournament")(learn.tournament)
+for name, command in (
+    ("propose", proposals.propose),
+    ("inbox", proposals.inbox),
+    ("show", proposals.show),
+    ("submit", proposals.submit),
+    ("approve", proposals.approve),
+    ("return", proposals.give_back),
+    ("reject", proposals.reject),
+    ("recall", proposals.recall),
+    ("escalate", proposals.escalate),
+    ("break-glass", proposals.break_glass),
+    ("hold", proposals.hold),
+    ("resume", proposals.resume),
+    ("release", proposals.release),
+    ("commit", proposals.commit),
+    ("reverse", proposals.reverse),
+    ("reconcile", proposals.reconcile),
+    ("close", proposals.close),
+    ("comment", proposals.comment),
+    ("delegate", people.delegate),
+):
+    app.command(name, rich_help_panel="Decisions")(command)
+for name, group in (
+    ("people", people.people),
+    ("policy", policy.policy),
+    ("funds", books.funds),
+    ("actuals", books.actuals),
+    ("audit", audit.audit),
+):
+    app.add_typer(group, name=name, rich_help_panel="Decisions")
 app.command("demo")(demo.demo)
 
 

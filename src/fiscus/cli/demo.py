@@ -15,14 +15,22 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for the runs and the report.")] = Path("runs/demo"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
 ) -> None:
-    """Plan Baltimore's FY2024 General Obligation bonds four ways and compare."""
+    """Plan Baltimore's FY2024 General Obligation bonds four ways, compare, and take the recommendation through approval."""
+    from fiscus.bootstrap import open_office
+    from fiscus.integrate.decision import decide_baltimore
     from fiscus.integrate.main_job import run_main_job
 
     with sentences():
         with working("solving Baltimore's FY2024 bond programme"):
             job = run_main_job(out)
+            database = out / "fiscus.db"
+            for stale in out.glob("fiscus.db*"):
+                stale.unlink()  # Every demo begins anew.
+            office = open_office(str(database))
+            decided = decide_baltimore(office.store, out / "optimise", office.clock())
+            office.store.close()
         if as_json:
-            print_json(job.as_dict())
+            print_json(job.as_dict() | {"decision": decided.view.to_json() | {"audit": list(decided.audit)}})
             return
         screen.print(job.introduction, soft_wrap=True, markup=False)
         names = list(job.standings[0].agreements)
@@ -43,3 +51,11 @@ def demo(
         for text in job.explanations:
             screen.print(f"- {text}", soft_wrap=True, markup=False)
         screen.print(f"\nwrote {job.report}", soft_wrap=True, markup=False)
+        screen.print("\nThe recommendation as a proposal, through the City's own stages:")
+        for text in (*decided.view.sentences[:1], *decided.steps, *decided.audit):
+            screen.print(f"- {text}", soft_wrap=True, markup=False)
+        screen.print(
+            f"\nwrote {database}: look at it with fiscus show, funds show and audit show, each with --db {database}",
+            soft_wrap=True,
+            markup=False,
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fiscus.errors import BrokenLog
@@ -13,19 +13,24 @@ from fiscus.workflow.funds import books
 from fiscus.workflow.funds.books import Books, from_data
 from fiscus.workflow.identity import evolve as registry_after
 from fiscus.workflow.identity.registry import Registry
-from fiscus.workflow.ports import Account, Entry, Reader, Transfer, Written
+from fiscus.workflow.ports import Account, Document, Entry, Reader, Transfer, Written
 from fiscus.workflow.proposal import state
 from fiscus.workflow.proposal.evolve import evolve as proposal_after
 
 
-def replayed(reader: Reader) -> list[str]:
+def replayed(reader: Reader, known: Sequence[Document] = ()) -> list[str]:
     """What was checked, in sentences.
+
+    Args:
+        reader: One moment of a store.
+        known: Checkpoints noted elsewhere, ``{"size", "root"}``.
 
     Raises:
         BrokenLog: At the first thing that the log does not bear out.
     """
     chain, frontier = Chain(), Frontier()
-    roots = {int(each["size"]): str(each["root"]) for each in reader.checkpoints()}
+    marks = [(int(each["size"]), str(each["root"])) for each in (*reader.checkpoints(), *known)]
+    sizes, roots = {size for size, _ in marks}, {0: frontier.root().hex()}
     streams: dict[str, Any] = {}
     booked: list[tuple[int, Transfer]] = []
     digests = {digest for digest, body in reader.contents() if _is(digest, body)}
@@ -34,13 +39,16 @@ def replayed(reader: Reader) -> list[str]:
             raise BrokenLog(f"event {event.seq} is stored with fields that its body does not have")
         chain.add(event)
         frontier.append(event.body)
-        if roots.get(event.seq, frontier.root().hex()) != frontier.root().hex():
-            raise BrokenLog(f"the checkpoint at {event.seq} is not that of these events")
+        if event.seq in sizes:
+            roots[event.seq] = frontier.root().hex()
         for name in ("content", "policy"):
             if name in event.data and event.data[name] not in digests:
                 raise BrokenLog(f"event {event.seq} speaks of a document {event.data[name]} that is not there")
         booked += [(event.seq, transfer) for transfer in from_data(event.data.get("transfers", ()))]
         streams[event.stream] = _after(streams.get(event.stream), event)
+    for size, root in marks:
+        if roots.get(size) != root:
+            raise BrokenLog(f"the checkpoint at {size} events is not one of this log: its past was changed")
     head = reader.head()
     if (head.size, head.hash, head.root) != (chain.size, chain.last, frontier.root().hex()):
         raise BrokenLog(f"the store says that its log has {head.size} events, and here are {chain.size}, or others")
@@ -50,7 +58,7 @@ def replayed(reader: Reader) -> list[str]:
         f"{chain.size:,} events follow on each other without a gap; the last is {chain.last[:12]}.",
         f"{len(streams):,} records are what their events add up to.",
         f"{len(booked):,} transfers stand in the ledger as in the events; all accounts add up to nothing.",
-        f"{len(digests):,} documents are what their digests say; {len(roots):,} checkpoints hold.",
+        f"{len(digests):,} documents are what their digests say; {len(marks):,} checkpoints hold.",
     ]
 
 

@@ -173,7 +173,7 @@ class View:
         proof = evidence.get("proof") or {}
         gap = proof.get("proved_gap")
         words = {
-            "proved": f"no plan is worth {percent(gap) if gap else 'any'} more, and that is proved",
+            "proved": f"no plan is worth {f'over {percent(gap)} ' if gap else ''}more, and that is proved",
             "reported": "no plan is worth more by the solver's word, which nothing here proves",
         }.get(str(proof.get("status")), "how far it is from the best plan is not known")
         origin = "a learned policy" if self.content.origin == "learned" else f"method {evidence.get('method')}"

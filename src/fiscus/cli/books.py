@@ -1,0 +1,135 @@
+"""``fiscus funds`` and ``fiscus actuals``."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fiscus.cli.office import AsJson, Behalf, Database, Person, acting, money, office
+from fiscus.cli.output import print_json, screen, sentences, table
+from fiscus.errors import InvalidInput
+
+funds = typer.Typer(help="Budgets, cash, and where the money stands.", no_args_is_help=True)
+actuals = typer.Typer(help="What was really spent.", no_args_is_help=True)
+
+Amount = Annotated[str, typer.Option(help="In all, major units.")]
+Period = Annotated[str, typer.Argument(help="Of the budget.")]
+
+
+@funds.command("show")
+def show(db: Database = "", as_json: AsJson = False) -> None:
+    """Budget, available, reserved, released, committed and actual, by unit, period and fund."""
+    from fiscus.workflow.ports import BUCKETS
+    from fiscus.workflow.service import reading
+
+    with sentences():
+        with office(db).store.read() as reader:
+            balances, currency = reader.balances(), reading.books(reader).currency
+        rows: dict[tuple[str, str, str], dict[str, int]] = {}
+        for account, amount in sorted(balances.items()):
+            rows.setdefault((account.book, account.period, account.fund), {})[account.bucket] = amount
+        if as_json:
+            print_json([{"book": b, "period": p, "fund": f, **row} for (b, p, f), row in rows.items()])
+            return
+        names = ("budget", *BUCKETS[1:])
+        shown = table("unit", "period", "fund", *names, numbers=names)
+        for (book, period, fund), row in rows.items():
+            amounts = [-row.get("appropriated", 0), *(row.get(bucket, 0) for bucket in BUCKETS[1:])]
+            shown.add_row(book, period, fund, *(money(amount, currency) for amount in amounts))
+        screen.print(shown)
+
+
+@funds.command("set")
+def set_(
+    unit: Annotated[str, typer.Argument(help="Whose budget.")],
+    period: Period,
+    amount: Amount,
+    person: Person,
+    fund: Annotated[str, typer.Option(help="Source of money.")] = "general",
+    currency: Annotated[str, typer.Option(help="ISO 4217 code.")] = "USD",
+    hard: Annotated[bool, typer.Option("--hard/--soft", help="Whether it may not be overdrawn.")] = True,
+    db: Database = "",
+) -> None:
+    """Give a unit money for a period, or change what it has."""
+    from fiscus.core.money import currency as coin
+    from fiscus.workflow.funds.books import SetBudget
+    from fiscus.workflow.service import set_budget
+
+    with sentences():
+        minor = coin(currency).to_minor(amount.replace(",", ""))
+        with acting(db, person) as (uow, actor, at, key):
+            set_budget(SetBudget(unit, period, fund, minor, currency, hard), uow, actor=actor, at=at, key=key)
+        screen.print(f"{unit} has {money(minor, currency)} in {period} ({fund}).", soft_wrap=True, markup=False)
+
+
+@funds.command("cash")
+def cash(
+    period: Period,
+    amount: Amount,
+    person: Person,
+    reserve: Annotated[str, typer.Option(help="That has to stay, major units.")] = "0",
+    currency: Annotated[str, typer.Option(help="ISO 4217 code.")] = "USD",
+    db: Database = "",
+) -> None:
+    """Say what cash comes in, and how much of it has to stay; releases are checked against it."""
+    from fiscus.core.money import currency as coin
+    from fiscus.workflow.funds.books import SetCash
+    from fiscus.workflow.service import set_cash
+
+    with sentences():
+        unit = coin(currency)
+        minor, kept = unit.to_minor(amount.replace(",", "")), unit.to_minor(reserve.replace(",", ""))
+        with acting(db, person) as (uow, actor, at, key):
+            set_cash(SetCash(period, minor, kept, currency), uow, actor=actor, at=at, key=key)
+        screen.print(
+            f"{money(minor, currency)} comes in in {period}; {money(kept, currency)} stays.",
+            soft_wrap=True,
+            markup=False,
+        )
+
+
+@actuals.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="CSV: proposal, period, line, amount, reference.")],
+    person: Person,
+    behalf: Behalf = "",
+    db: Database = "",
+) -> None:
+    """Record what was spent: every row, or none where one is wrong."""
+    from fiscus.core.money import currency as coin
+    from fiscus.errors import FiscusError
+    from fiscus.workflow.proposal.commands import RecordActual
+    from fiscus.workflow.service import follow, reading
+
+    with sentences():
+        rows = _rows(file)
+        with acting(db, person, behalf) as (uow, actor, at, key):
+            for number, row in rows:
+                try:
+                    unit = coin(reading.known_proposal(uow, row["proposal"]).currency)
+                    amounts = {(row["period"], row["line"]): unit.to_minor(row["amount"].replace(",", ""))}
+                    command = RecordActual(row["proposal"], amounts, row["reference"])
+                    follow(command, uow, actor=actor, at=at, key=f"{key}.{number}")
+                except FiscusError as error:
+                    raise InvalidInput(f"{file}, row {number}: {error} Nothing was recorded.") from error
+        screen.print(f"{len(rows)} payments were recorded.")
+
+
+def _rows(file: Path) -> list[tuple[int, dict[str, str]]]:
+    columns = ["proposal", "period", "line", "amount", "reference"]
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as opened:
+            reader = csv.DictReader(opened)
+            if reader.fieldnames is None or not set(columns) <= set(reader.fieldnames):
+                raise InvalidInput(f"{file}: its columns must be {', '.join(columns)}")
+            rows = list(enumerate(reader, start=2))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InvalidInput(f"{file} cannot be read: {error}") from error
+    for number, row in rows:
+        missing = [name for name in columns if not row.get(name)]
+        if missing:
+            raise InvalidInput(f"{file}, row {number}: {missing[0]} is empty. Nothing was recorded.")
+    return rows

@@ -1,0 +1,27 @@
+"""What was decided before, for matrices that are tried on the past."""
+
+from __future__ import annotations
+
+from fiscus.workflow.authority.replay import Decision, Given
+from fiscus.workflow.authority.routing import Facts
+from fiscus.workflow.ports import Filter, Reader
+from fiscus.workflow.proposal.state import from_json
+
+
+def past_decisions(reader: Reader) -> tuple[Decision, ...]:
+    """Proposals that were submitted, as they were last, with the approvals of the version decided on."""
+    found = []
+    for record in reader.find(Filter(kind="proposal")):
+        proposal = from_json(record.state)
+        submitted = [event for event in reader.events(record.stream) if event.kind == "Submitted"]
+        if not submitted:
+            continue
+        last = submitted[-1]
+        approvals = tuple(
+            Given(event.data["stage"], event.data["role"], event.stamp.behalf or event.stamp.actor)
+            for event in reader.events(record.stream)
+            if event.kind == "Approved" and event.version > last.version
+        )
+        facts, rule = Facts.from_json(last.data["facts"]), last.data["path"]["rule"]
+        found.append(Decision(proposal.id, facts, rule, proposal.status, approvals))
+    return tuple(found)
