@@ -192,6 +192,7 @@ class SqlUnit(SqlReader):
     def append(
         self, stream: str, expected: int, stamp: Stamp, entries: Sequence[Entry], state: Document, index: Index
     ) -> tuple[Written, ...]:
+        before = self._waited(stream, expected)
         made = self._events(stream, expected, stamp, entries)
         self._write(
             "events",
@@ -201,7 +202,7 @@ class SqlUnit(SqlReader):
                 for e in made
             ],
         )
-        before = self._stream(stream, expected, made[-1].version, stamp, state, index)
+        self._stream(stream, expected, made[-1].version, stamp, state, index)
         if before != index.waiting:
             self._waiting(stream, index)
         roles = {str(entry.data["role"]) for entry in entries if "role" in entry.data} if stamp.session else set()
@@ -222,14 +223,15 @@ class SqlUnit(SqlReader):
         self._changed = True
         return tuple(made)
 
-    def _stream(
-        self, stream: str, expected: int, version: int, stamp: Stamp, state: Document, index: Index
-    ) -> tuple[tuple[str, str], ...]:
-        """Write the stream's row; gives what it waited for before."""
+    def _waited(self, stream: str, expected: int) -> tuple[tuple[str, str], ...]:
+        """What a stream waited for before; refused where it moved on."""
         row = self.run("SELECT version, waiting FROM streams WHERE stream = :stream", {"stream": stream}).fetchone()
         there = 0 if row is None else int(row[0])
         if there != expected:
             raise Conflict(f"{stream} is at {there}, not at {expected} any more: look again and decide again.")
+        return () if row is None else tuple((role, unit) for role, unit in json.loads(row[1]))
+
+    def _stream(self, stream: str, expected: int, version: int, stamp: Stamp, state: Document, index: Index) -> None:
         values = {
             "stream": stream,
             "version": version,
@@ -245,14 +247,13 @@ class SqlUnit(SqlReader):
             "title": index.title,
             "updated": stamp.at,
         }
-        if row is None:
+        if not expected:
             names = ", ".join(f":{name}" for name in values)
             statement = f"INSERT INTO streams ({', '.join(values)}) VALUES ({names})"
         else:
             sets = ", ".join(f"{name} = :{name}" for name in values if name != "stream")
             statement = f"UPDATE streams SET {sets} WHERE stream = :stream"
         self._write("streams", statement, [values])
-        return () if row is None else tuple((role, unit) for role, unit in json.loads(row[1]))
 
     def _waiting(self, stream: str, index: Index) -> None:
         reach("before.waiting")

@@ -1,0 +1,185 @@
+"""Processes killed at every place where something is written, and processes that race: nothing acknowledged is lost, nothing doubled."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from worker import content, give, prepare, shown
+
+from fiscus.errors import Refused
+from fiscus.workflow.audit.replaying import replayed
+from fiscus.workflow.ports import Filter
+from fiscus.workflow.proposal import commands as do
+from fiscus.workflow.proposal.transitions import STATES
+from fiscus.workflow.service import reading
+from fiscus.workflow.store.failpoints import PLACES
+from fiscus.workflow.store.sql import SqlStore
+
+WORKER = str(Path(__file__).with_name("worker.py"))
+
+
+def start(url, *words, failpoint=""):
+    environment = {**os.environ, "FISCUS_FAILPOINT": failpoint}
+    return subprocess.Popen(
+        [sys.executable, WORKER, url, *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+def killed_at(url, prefix, failpoint):
+    """Acknowledged commands of a process that is killed there."""
+    process = start(url, "lives", prefix, failpoint=failpoint)
+    out, error = process.communicate(timeout=120)
+    assert process.returncode == -9, error
+    return [line.split() for line in out.splitlines()]
+
+
+def check(url, acknowledged):
+    """Everything acknowledged is there once, and the store is whole."""
+    store = SqlStore.open(url)
+    with store.read() as reader:
+        replayed(reader)
+        for key, stream, version in acknowledged:
+            answer = reader.answer(key)
+            assert answer is not None, key
+            assert (answer["stream"], answer["version"]) == (stream, int(version))
+        given = [event.stamp.command for event in reader.events() if event.stamp.command]
+        kinds = [(event.stamp.command, event.kind) for event in reader.events() if event.stamp.command]
+        assert len(kinds) == len(set(kinds))
+        assert {key for key, _, _ in acknowledged} <= set(given)
+        assert all(amount >= 0 for each, amount in reader.balances().items() if each.bucket != "appropriated")
+        assert sum(reader.balances().values()) == 0
+        assert {record.index.status for record in reader.find(Filter(kind="proposal"))} <= set(STATES)
+    store.close()
+
+
+def one_kill(url, prefix, failpoint):
+    """Kill; what was in flight may be there or not, and giving the same command again settles it, once."""
+    acknowledged = killed_at(url, prefix, failpoint)
+    check(url, acknowledged)
+    store = SqlStore.open(url)
+    name = f"{prefix}1"
+    before = store_size(store)
+    if acknowledged[:1]:
+        again = give(store, do.Draft(name, content(name, 1)), "ann", f"{name}.draft")
+        assert again.repeated
+        assert store_size(store) == before
+    store.close()
+    return acknowledged
+
+
+def store_size(store):
+    with store.read() as reader:
+        return reader.head().size
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_process_killed_there_loses_nothing(url, place):
+    prepare(url, 1_000_000).close()
+    assert one_kill(url, "a", f"{place}:2")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_a_thousand_processes_killed_anywhere(url, seed):
+    """A hundred kills on one store after another, ten stores: a thousand for each kind of database."""
+    source = random.Random(seed)
+    prepare(url, 10_000_000).close()
+    everything = []
+    for number in range(100):
+        everything += killed_at(url, f"s{number}x", f"any:{source.randint(1, 400)}")
+        if number % 20 == 19:
+            check(url, everything)
+    check(url, everything)
+
+
+def all_at_once(url, *given):
+    """Processes that are given ``(name, kind)`` each, let go together; what they said."""
+    processes = [start(url, "race", name, kind) for name, kind in given]
+    assert all(process.stdout.readline() == "ready\n" for process in processes)
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    return [process.communicate(timeout=120)[0].strip() for process in processes]
+
+
+def raced(url, count, money):
+    """So many proposals of one unit of money each, where there is money for fewer."""
+    store = prepare(url, money)
+    names = [f"r{number}" for number in range(count)]
+    for name in names:
+        give(store, do.Draft(name, content(name, 1)), "ann", f"{name}.draft")
+        give(store, do.Submit(name), "ann", f"{name}.submit")
+    told = all_at_once(url, *((name, "approve") for name in names))
+    assert told.count("done approved") == money
+    assert told.count("refused funds.unavailable") == count - money
+    # The same proposal released by everyone at once is released once.
+    done = names[told.index("done approved")]
+    released = all_at_once(url, *[(done, "release")] * count)
+    assert set(released) <= {"done released"}  # The same key: all are answered as the first.
+    with store.read() as reader:
+        replayed(reader)
+        balances = {each.bucket: amount for each, amount in reader.balances().items()}
+        assert (balances["available"], balances["released"], balances["reserved"]) == (0, 1, money - 1)
+        assert sum(1 for event in reader.events() if event.kind == "Released") == 1
+    store.close()
+
+
+def test_a_race_for_the_last_money(url):
+    raced(url, 4, 1)
+
+
+@pytest.mark.slow
+def test_thirty_two_processes_race_for_the_last_money(url):
+    raced(url, 32, 1)
+
+
+def raced_edits(url, count):
+    """Edits against approvals of what was shown before: one of the two is refused, and nothing is approved unseen."""
+    store = prepare(url, 1_000)
+    names = [f"e{number}" for number in range(count)]
+    for name in names:
+        give(store, do.Draft(name, content(name, 1)), "ann", f"{name}.draft")
+        give(store, do.Submit(name), "ann", f"{name}.submit")
+    seen = {name: shown(store, name) for name in names}
+    told = all_at_once(url, *((name, kind) for name in names for kind in ("approve", "edit")))
+    for name, approved, edited in zip(names, told[::2], told[1::2], strict=True):
+        assert (approved, edited) in {("done approved", "refused transition"), ("refused transition", "done draft")}
+        with store.read() as reader:
+            proposal = reading.known_proposal(reader, name)
+            adopted = [event.data["hash"] for event in reader.events(proposal.stream) if event.kind == "Adopted"]
+        assert adopted == ([seen[name]] if approved == "done approved" else [])
+    store.close()
+
+
+def test_edits_race_approvals(url):
+    raced_edits(url, 2)
+
+
+@pytest.mark.slow
+def test_many_edits_race_approvals(url):
+    raced_edits(url, 16)
+
+
+def test_an_edit_in_between_makes_the_approval_stale(url):
+    """However edit and approval interleave: what is approved is what was shown."""
+    store = prepare(url, 100)
+    give(store, do.Draft("e", content("first", 1)), "ann", "d")
+    give(store, do.Submit("e"), "ann", "s")
+    seen = shown(store, "e")
+    give(store, do.Edit("e", content("second", 2)), "ann", "e")
+    give(store, do.Submit("e"), "ann", "s2")
+    with pytest.raises(Refused, match="not the version you saw") as refusal:
+        give(store, do.Approve("e", seen), "bob", "a")
+    assert refusal.value.rule == "content.stale"
+    assert give(store, do.Approve("e", shown(store, "e")), "bob", "a2").status == "approved"
+    store.close()
