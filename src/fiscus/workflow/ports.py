@@ -195,13 +195,11 @@ class Head:
         size: Number of events.
         hash: Of the last; 64 zeros where there is none.
         root: Merkle root (RFC 9162), hexadecimal.
-        at: Time of the last event; empty where there is none.
     """
 
     size: int
     hash: str
     root: str
-    at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +264,9 @@ class Reader(Protocol):
 
     def head(self) -> Head:
         """The end of the log."""
+
+    def latest(self) -> str:
+        """Time of the last event; empty where there is none."""
 
     def answer(self, command: str) -> Document | None:
         """What was answered to a command that was followed before; None for a new one."""

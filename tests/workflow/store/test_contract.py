@@ -116,7 +116,7 @@ def test_the_chain_is_what_rfc_and_sha_say(store):
         assert reader.head().hash == previous
         assert reader.head().root == root_of(event.body for event in events).hex()
         assert [event.seq for event in reader.events(after=4, limit=3)] == [5, 6, 7]
-        assert reader.head().at == AT
+        assert reader.latest() == AT
 
 
 def test_a_stream_that_moved_on_is_a_conflict(store):

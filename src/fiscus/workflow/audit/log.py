@@ -25,9 +25,6 @@ FIELDS = {
 """Fields of an event's body, and what they are."""
 
 _HASH = re.compile("[0-9a-f]{64}")
-_FRACTION = re.compile(r"[:,\[]-?\d+[.eE]")
-"""A number with a fraction or an exponent; the same in a text only costs time."""
-
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
@@ -109,10 +106,6 @@ def strict(body: bytes) -> dict[str, Any]:
         raise BrokenLog(f"this is no JSON: {error}") from error
     if not isinstance(document, dict):
         raise BrokenLog("this is no JSON object")
-    # Faster than RFC 8785 by the letter, and the same where there are no fractions and no rare characters.
-    plain = text.isascii() and not _FRACTION.search(text)
-    if plain and json.dumps(document, sort_keys=True, separators=(",", ":")) == text:
-        return document
     try:
         same = canonical(document) == body
     except (InvalidInput, RecursionError):

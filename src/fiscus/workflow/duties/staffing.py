@@ -96,6 +96,9 @@ def _short(slots: Sequence[Slot], able: Sequence[Sequence[str]]) -> Staffing | l
     people = sorted({person for each in able for person in each})
     if not places:
         return {}
+    greedy = _greedy(slots, able)
+    if greedy is not None:
+        return greedy
     number = {person: column for column, person in enumerate(people)}
     rows = [row for row, position in enumerate(places) for _ in able[position]]
     columns = [number[person] for position in places for person in able[position]]
@@ -110,6 +113,19 @@ def _short(slots: Sequence[Slot], able: Sequence[Sequence[str]]) -> Staffing | l
             found[kind] = (*found.get(kind, ()), people[int(match[row])])
         return found
     return _smallest(slots, able, _reached(places, able, number, match))
+
+
+def _greedy(slots: Sequence[Slot], able: Sequence[Sequence[str]]) -> Staffing | None:
+    """The scarcest slots first, each by those who are left; mostly that is enough, and no matching has to be looked for."""
+    taken: set[str] = set()
+    found: dict[str, tuple[str, ...]] = {}
+    for position in sorted(range(len(slots)), key=lambda each: len(able[each]) - slots[each].need):
+        free = [person for person in able[position] if person not in taken][: slots[position].need]
+        if len(free) < slots[position].need:
+            return None
+        taken.update(free)
+        found[slots[position].kind] = tuple(free)
+    return found
 
 
 def _reached(

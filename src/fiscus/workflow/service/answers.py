@@ -55,7 +55,7 @@ def answer_of(document: Mapping[str, Any]) -> Answer:
 
 def stamp_of(uow: UnitOfWork, actor: Actor, at: datetime, command: str) -> Stamp:
     """Who and when, for events. Where a clock was put back, the time of the last event stands: the log never goes back."""
-    return Stamp(max(timestamp(at), uow.head().at), actor.person, actor.behalf, actor.session, command)
+    return Stamp(max(timestamp(at), uow.latest()), actor.person, actor.behalf, actor.session, command)
 
 
 def accepted(outcome: Sequence[Entry] | Refusal) -> list[Entry]:

@@ -118,8 +118,10 @@ class MemoryUnit:
     def head(self) -> Head:
         events = self._data.events
         last = events[-1] if events else None
-        at = last.stamp.at if last else ""
-        return Head(len(events), last.hash if last else START, self._data.frontier.root().hex(), at)
+        return Head(len(events), last.hash if last else START, self._data.frontier.root().hex())
+
+    def latest(self) -> str:
+        return self._data.events[-1].stamp.at if self._data.events else ""
 
     def answer(self, command: str) -> Document | None:
         return self._data.answers.get(command)

@@ -118,7 +118,7 @@ def _engine(url: str) -> sa.Engine:
         return _sqlite(parsed)
     if kind == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
-        engine = sa.create_engine(parsed, pool_size=8, max_overflow=56, pool_pre_ping=True)
+        engine = sa.create_engine(parsed, pool_size=8, max_overflow=56, pool_reset_on_return=None)
         sa.event.listen(engine, "connect", lambda connection, record: setattr(connection, "autocommit", True))
         return engine
     raise InvalidInput(f"{kind} is not supported: use sqlite or postgresql")
@@ -133,7 +133,12 @@ def _sqlite(url: sa.URL) -> sa.Engine:
             raise InvalidInput(f"the folder {path.parent} of the database does not exist")
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     engine = sa.create_engine(
-        url, poolclass=sa.QueuePool, pool_size=8, max_overflow=56, connect_args={"check_same_thread": False}
+        url,
+        poolclass=sa.QueuePool,
+        pool_size=8,
+        max_overflow=56,
+        pool_reset_on_return=None,
+        connect_args={"check_same_thread": False},
     )
     sa.event.listen(engine, "connect", _prepare)
     return engine

@@ -133,8 +133,11 @@ class SqlReader:
             yield Booked(int(row[0]), int(row[1]), transfer)
 
     def head(self) -> Head:
-        size, last, frontier, at = self.run("SELECT size, hash, frontier, at FROM chain").fetchone()
-        return Head(int(size), last, Frontier.from_text(frontier).root().hex(), at)
+        size, last, frontier = self.run("SELECT size, hash, frontier FROM chain").fetchone()
+        return Head(int(size), last, Frontier.from_text(frontier).root().hex())
+
+    def latest(self) -> str:
+        return str(self.run("SELECT at FROM chain").fetchone()[0])
 
     def answer(self, command: str) -> Document | None:
         row = self.run("SELECT answer FROM commands WHERE id = :id", {"id": command}).fetchone()
@@ -179,7 +182,10 @@ class SqlUnit(SqlReader):
         self._frontier = Frontier.from_text(frontier)
 
     def head(self) -> Head:
-        return Head(self._size, self._hash, self._frontier.root().hex(), self._at)
+        return Head(self._size, self._hash, self._frontier.root().hex())
+
+    def latest(self) -> str:
+        return self._at
 
     def _write(self, place: str, statement: str, rows: Sequence[Mapping[str, Any]]) -> None:
         reach(f"before.{place}")
@@ -321,13 +327,11 @@ class SqlUnit(SqlReader):
         return Overdrawn(f"{str(overdrawn(account, change)).partition(' has ')[0]} has too little {account.bucket}.")
 
     def remember(self, command: str, answer: Document) -> None:
-        if self.answer(command) is not None:
+        statement = "INSERT INTO commands (id, answer) VALUES (:id, :answer) ON CONFLICT DO NOTHING"
+        reach("before.commands")
+        if self.run(statement, {"id": command, "answer": _dump(answer)}).rowcount != 1:
             raise Conflict(f"The command {command} was followed before.")
-        self._write(
-            "commands",
-            "INSERT INTO commands (id, answer) VALUES (:id, :answer)",
-            [{"id": command, "answer": _dump(answer)}],
-        )
+        reach("after.commands")
 
     def send(self, notices: Sequence[Notice]) -> None:
         self._write(
