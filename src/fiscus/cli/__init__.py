@@ -8,7 +8,21 @@ from __future__ import annotations
 
 import typer
 
-from fiscus.cli import audit, books, demo, explain, frontier, learn, people, plans, policy, proposals, runs, verify
+from fiscus.cli import (
+    audit,
+    books,
+    demo,
+    explain,
+    frontier,
+    learn,
+    people,
+    plans,
+    policy,
+    proposals,
+    rounds,
+    runs,
+    verify,
+)
 
 app = typer.Typer(
     name="fiscus",
@@ -53,6 +67,7 @@ for name, command in (
 for name, group in (
     ("people", people.people),
     ("policy", policy.policy),
+    ("round", rounds.rounds),
     ("funds", books.funds),
     ("actuals", books.actuals),
     ("audit", audit.audit),

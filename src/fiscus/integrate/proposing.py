@@ -136,3 +136,15 @@ def _alternative(run: Path, chosen: SavedRun) -> Mapping[str, Any]:
     )
     names = ("method", "status", "value", "allocated")
     return {**{name: other.document.get(name) for name in names}, "moved": str(moved / 2), "run": run.name}
+
+
+def asked_of(problem: Problem) -> dict[tuple[str, str], int]:
+    """What a plan says is asked for, minor units by period and line; lines without a request are left out."""
+    ask = np.nan_to_num(np.broadcast_to(problem.lines.ask, problem.shape), posinf=0.0)
+    minor = problem.currency.to_minor_array(ask)
+    return {
+        (period, line): int(minor[t, n])
+        for t, period in enumerate(problem.periods)
+        for n, line in enumerate(problem.lines.id)
+        if minor[t, n]
+    }

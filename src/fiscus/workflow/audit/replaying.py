@@ -16,6 +16,8 @@ from fiscus.workflow.identity.registry import Registry
 from fiscus.workflow.ports import Account, Document, Entry, Reader, Transfer, Written
 from fiscus.workflow.proposal import state
 from fiscus.workflow.proposal.evolve import evolve as proposal_after
+from fiscus.workflow.rounds import evolve as round_after
+from fiscus.workflow.rounds import state as round_state
 
 
 def replayed(reader: Reader, known: Sequence[Document] = ()) -> list[str]:
@@ -86,11 +88,16 @@ def _proposal(before: Any, event: Written) -> Any:
     return proposal_after(before, Entry(event.kind, event.data), event.stamp, event.version)
 
 
+def _round(before: Any, event: Written) -> Any:
+    return round_after(before, Entry(event.kind, event.data), event.stamp)
+
+
 REPLAY: dict[str, tuple[Callable[[Any, Written], Any], Callable[[Any], Any]]] = {
     "registry": (_registry, lambda made: made.to_json()),
     "funds": (_books, lambda made: made.to_json()),
     "policy": (_policy_after, lambda made: made),
     "proposal": (_proposal, state.to_json),
+    "round": (_round, round_state.to_json),
 }
 """How each kind of stream is built from its events, and written."""
 

@@ -5,6 +5,7 @@ with store.begin() as uow:
     uow.commit()
 """
 
+from fiscus.workflow.service.administering import administer
 from fiscus.workflow.service.answers import Answer
 from fiscus.workflow.service.funds import set_budget, set_cash
 from fiscus.workflow.service.policies import adopt_policy, current_policy
@@ -32,7 +33,7 @@ from fiscus.workflow.service.proposals import (
     submit,
 )
 from fiscus.workflow.service.reading import proposal, registry
-from fiscus.workflow.service.registry import administer
+from fiscus.workflow.service.rounds import lead, planning_round
 
 __all__ = [
     "Answer",
@@ -51,6 +52,8 @@ __all__ = [
     "follow",
     "give_back",
     "hold",
+    "lead",
+    "planning_round",
     "proposal",
     "reallocate",
     "recall",
