@@ -11,7 +11,7 @@ from fiscus.errors import Overdrawn, Refused
 from fiscus.workflow.actor import Actor
 from fiscus.workflow.canonical import timestamp
 from fiscus.workflow.duties.history import Act
-from fiscus.workflow.funds.books import from_data
+from fiscus.workflow.funds.books import CASH, from_data
 from fiscus.workflow.identity.signatures import approval_message, verify
 from fiscus.workflow.ports import Account, Entry, Filter, Notice, UnitOfWork
 from fiscus.workflow.proposal import commands as do
@@ -145,7 +145,7 @@ class _Family:
             history=self._history(lineage),
             rolling=self._rolling(proposal, content, matrix.rolling_days) if isinstance(command, do.Submit) else 0,
             books=self.books,
-            balances=self._balances(content, parent),
+            balances=self._balances(proposal, content),
             parent=parent,
             parent_content=reading.content(uow, parent.content) if parent else None,
             replaced=replaced,
@@ -187,12 +187,14 @@ class _Family:
             amount += sum(max(item.amount, 0) for item in items if item.line in lines)
         return amount
 
-    def _balances(self, content: Content | None, parent: Proposal | None) -> Mapping[Account, int]:
-        if content is None or not _moves_money(self.command):
+    def _balances(self, proposal: Proposal | None, content: Content | None) -> Mapping[Account, int]:
+        """Money of every budget above any of the lines, those that reallocations brought in included, and cash."""
+        if proposal is None or content is None or not _moves_money(self.command):
             return {}
-        units = {item.unit for item in content.items}
-        keys = {key for key in self.books.hard if key.book in _above(units, self.registry.parents)}
-        return self.uow.balances(sorted({key.book for key in keys} | ({"cash"} if self.books.cash else set())))
+        units = {item.unit for item in proposal.items(content).values()}
+        above = {node for unit in units for node in self.registry.upwards(unit)}
+        books = {key.book for key in self.books.hard if key.book in above}
+        return self.uow.balances(sorted(books | ({CASH} if self.books.cash else set())))
 
     def _session_roles(self) -> frozenset[str]:
         if not self.actor.session or not isinstance(self.command, do.Approve):
@@ -209,16 +211,6 @@ class _Family:
 
 def _moves_money(command: do.Command) -> bool:
     return not isinstance(command, do.Draft | do.Edit | do.Comment | do.Hold | do.Resume | do.Escalate | do.Recall)
-
-
-def _above(units: set[str], parents: Mapping[str, str]) -> set[str]:
-    found: set[str] = set()
-    for unit in units:
-        node = unit
-        while node and node not in found:
-            found.add(node)
-            node = parents.get(node, "")
-    return found
 
 
 def _notice(proposal: Proposal, kind: str, seq: int, data: Mapping[str, Any]) -> Notice:

@@ -19,6 +19,9 @@ from fiscus.workflow.proposal.state import Proposal, from_json
 from fiscus.workflow.proposal.transitions import FINAL, IN_REVIEW, STATES, WITH_MONEY
 from fiscus.workflow.service import reading
 
+NOTHING = 1e-6
+"""Gap that is rounding."""
+
 OPEN = tuple(state for state in STATES if state not in FINAL)
 
 
@@ -173,7 +176,7 @@ class View:
         proof = evidence.get("proof") or {}
         gap = proof.get("proved_gap")
         words = {
-            "proved": f"no plan is worth {f'over {percent(gap)} ' if gap else ''}more, and that is proved",
+            "proved": f"no plan is worth {f'over {percent(gap)} ' if gap and gap > NOTHING else ''}more, and that is proved",
             "reported": "no plan is worth more by the solver's word, which nothing here proves",
         }.get(str(proof.get("status")), "how far it is from the best plan is not known")
         origin = "a learned policy" if self.content.origin == "learned" else f"method {evidence.get('method')}"
