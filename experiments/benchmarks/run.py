@@ -15,6 +15,7 @@ from pathlib import Path
 
 import concave
 import coupled
+import decisions
 import environments
 import handover
 import risk
@@ -28,6 +29,7 @@ WORKLOADS = {
     "sweeps": sweeps,
     "risk": risk,
     "environments": environments,
+    "decisions": decisions,
 }
 PACKAGES = ("pyomo", "highspy", "numpy", "scipy", "numba", "cvxpy", "clarabel", "gymnasium", "stable_baselines3")
 

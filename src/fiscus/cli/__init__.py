@@ -12,6 +12,7 @@ from fiscus.cli import (
     audit,
     books,
     demo,
+    drafts,
     explain,
     frontier,
     learn,
@@ -44,6 +45,9 @@ app.command("tune")(learn.tune)
 app.command("tournament")(learn.tournament)
 for name, command in (
     ("propose", proposals.propose),
+    ("draft", drafts.draft),
+    ("edit", drafts.edit),
+    ("reallocate", drafts.reallocate),
     ("inbox", proposals.inbox),
     ("show", proposals.show),
     ("submit", proposals.submit),
@@ -60,6 +64,7 @@ for name, command in (
     ("reverse", proposals.reverse),
     ("reconcile", proposals.reconcile),
     ("close", proposals.close),
+    ("expire", drafts.expire),
     ("comment", proposals.comment),
     ("delegate", people.delegate),
 ):
