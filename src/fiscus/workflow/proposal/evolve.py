@@ -165,7 +165,11 @@ def _adjusted(proposal: Proposal, data: Data, stamp: Stamp, version: int) -> Pro
         adjusted[period, line] = adjusted.get((period, line), 0) + amount
     extra = tuple(Item(**item) for item in data["items"])
     return proposal.but(
-        adjusted=adjusted, extra=(*proposal.extra, *extra), status=data["status"], total=proposal.total + data["more"]
+        adjusted=adjusted,
+        extra=(*proposal.extra, *extra),
+        unit=data["unit"],
+        status=data["status"],
+        total=proposal.total + data["more"],
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fiscus.workflow.actor import Actor
+from fiscus.workflow.authority.routing import common_unit
 from fiscus.workflow.canonical import timestamp
 from fiscus.workflow.duties.history import barred
 from fiscus.workflow.funds.flows import Move
@@ -268,6 +269,7 @@ def adjust(parent: Proposal, child: Proposal, context: Context) -> Entry:
             "added": added,
             "items": documents,
             "more": sum(item.amount for item in content.items),
+            "unit": common_unit({item.unit for item in (*known.values(), *fresh)}, context.registry.parents),
             "status": status_of(parent, left),
         },
     )
