@@ -100,6 +100,11 @@ def format_amount(minor: int, unit: Currency) -> str:
     return f"{unit.from_minor(minor):,}"
 
 
+def written(minor: int, code: str) -> str:
+    """An exact amount with its currency: ``USD 80,000,000.00``."""
+    return f"{code} {format_amount(minor, currency(code))}"
+
+
 def compact(number: float, digits: int = 1) -> str:
     """A rounded number for headings and pictures: ``80.0m``; digits after the point where there is a suffix."""
     for size, suffix in ((1e12, "tn"), (1e9, "bn"), (1e6, "m"), (1e3, "k")):

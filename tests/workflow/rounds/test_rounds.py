@@ -147,7 +147,7 @@ def test_a_run_that_was_recorded_counts_no_more_after_reopening(store):
 
 def test_targets_fit_into_each_other(store):
     opened(store)
-    assert "1,500" in refused(store, "round.target", do.SetTarget("r", "city", "p1", 1_501))
+    assert "15.00" in refused(store, "round.target", do.SetTarget("r", "city", "p1", 1_501))
     give(store, do.SetTarget("r", "city", "p1", 1_000))
     give(store, do.SetTarget("r", "north", "p1", 600))
     refused(store, "round.target", do.SetTarget("r", "south", "p1", 401))

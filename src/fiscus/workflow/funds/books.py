@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from fiscus.core.money import written
 from fiscus.workflow.actor import Actor
 from fiscus.workflow.identity.registry import Registry
 from fiscus.workflow.ports import Account, Entry, Transfer
@@ -173,7 +174,8 @@ def _set_budget(
     if more + spare < 0 and command.hard:
         return Refusal(
             "funds.unavailable",
-            f"{describe(key)} cannot be cut by {-more:,}: only {spare:,} of it is not reserved or spent yet (minor units).",
+            f"{describe(key).capitalize()} cannot be cut by {written(-more, command.currency)}: only "
+            f"{written(spare, command.currency)} of it is not reserved or spent yet.",
         )
     data = {"book": key.book, "period": key.period, "fund": key.fund, "amount": command.amount, "hard": command.hard}
     transfers = both_ways(key.account("appropriated"), key.account("available"), more)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from fiscus.core.money import written
 from fiscus.workflow.funds.books import CASH, Books, Key, describe
 from fiscus.workflow.ports import Account, Transfer
 from fiscus.workflow.proposal.content import Content, Item
@@ -82,8 +83,8 @@ def short_of(
             rule = "funds.no_cash" if account.book == CASH else "funds.unavailable"
             return Refusal(
                 rule,
-                f"{describe(key).capitalize()} has {there:,} {account.bucket}, and {-change[account]:,} are wanted "
-                f"(minor units of {currency}).",
+                f"{describe(key).capitalize()} has {written(there, currency)} {account.bucket}, and {written(-change[account], currency)} "
+                "is wanted.",
             )
     return None
 

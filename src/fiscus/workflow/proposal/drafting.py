@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fiscus.core.money import written
 from fiscus.workflow.actor import Actor
 from fiscus.workflow.authority.routing import Facts, common_unit, route
 from fiscus.workflow.canonical import timestamp
@@ -61,8 +62,8 @@ def fits_parent(content: Content, parent: Proposal, before: Content) -> Refusal 
         if left.get(item.cell, 0) + item.amount < 0:
             return Refusal(
                 "funds.not_reserved",
-                f"{item.line} has {left.get(item.cell, 0):,} left that is not released, so {-item.amount:,} cannot be taken "
-                "from it (minor units).",
+                f"{item.line} has {written(left.get(item.cell, 0), parent.currency)} left that is not released, so "
+                f"{written(-item.amount, parent.currency)} cannot be taken from it.",
             )
     return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fiscus.core.money import written
 from fiscus.workflow.actor import Actor
 from fiscus.workflow.authority.routing import common_unit
 from fiscus.workflow.canonical import timestamp
@@ -33,7 +34,7 @@ def release(proposal: Proposal, command: do.Release, actor: Actor, context: Cont
     refused = (
         _entitled(proposal, (proposal.release_role,), actor, context)
         or barred(context.history, actor, "release", context.registry)
-        or _amounts(amounts, left, "reserved")
+        or _amounts(amounts, left, "reserved", proposal.currency)
     )
     if refused:
         return refused
@@ -45,7 +46,7 @@ def commit(proposal: Proposal, command: do.Commit, actor: Actor, context: Contex
     """An order: released money is bound."""
     released = {cell: there[0] for cell, there in proposal.places.items()}
     refused = _may_record(proposal, command.reference, actor, context) or _amounts(
-        command.amounts, released, "released"
+        command.amounts, released, "released", proposal.currency
     )
     if refused:
         return refused
@@ -57,7 +58,7 @@ def record_actual(proposal: Proposal, command: do.RecordActual, actor: Actor, co
     """A payment: committed money first, then what is released."""
     there = {cell: places[0] + places[1] for cell, places in proposal.places.items()}
     refused = _may_record(proposal, command.reference, actor, context) or _amounts(
-        command.amounts, there, "released or committed"
+        command.amounts, there, "released or committed", proposal.currency
     )
     if refused:
         return refused
@@ -100,7 +101,7 @@ def _entitled(proposal: Proposal, roles: tuple[str, ...], actor: Actor, context:
     return Refusal("authority.not_entitled", f"{actor.person} does not hold the role {wanted} for {proposal.unit}.")
 
 
-def _amounts(amounts: Mapping[Cell, int], there: Mapping[Cell, int], where: str) -> Refusal | None:
+def _amounts(amounts: Mapping[Cell, int], there: Mapping[Cell, int], where: str, currency: str) -> Refusal | None:
     if not amounts:
         return Refusal("funds.nothing", f"Nothing is {where} any more.")
     for (period, line), amount in sorted(amounts.items()):
@@ -110,7 +111,7 @@ def _amounts(amounts: Mapping[Cell, int], there: Mapping[Cell, int], where: str)
         if amount > has:
             return Refusal(
                 f"funds.not_{where.split()[0]}",
-                f"{line} in {period} has {has:,} {where}; {amount:,} is more (minor units).",
+                f"{line} in {period} has {written(has, currency)} {where}; {written(amount, currency)} is more.",
             )
     return None
 
@@ -173,8 +174,8 @@ def reconcile(proposal: Proposal, command: do.Reconcile, actor: Actor, context: 
         if mine != theirs:
             return Refusal(
                 "funds.not_reconciled",
-                f"{period}: {mine:,} was recorded as spent here, and {theirs:,} in {command.reference or 'the statement'}; "
-                f"they differ by {abs(mine - theirs):,} (minor units).",
+                f"{period}: {written(mine, proposal.currency)} was recorded as spent here, and {written(theirs, proposal.currency)} in "
+                f"{command.reference or 'the statement'}; they differ by {written(abs(mine - theirs), proposal.currency)}.",
             )
     data = {"totals": dict(command.totals), "reference": command.reference, "act": "reconcile"}
     return [Entry("Reconciled", data)]
@@ -189,7 +190,8 @@ def close(proposal: Proposal, command: do.Close, actor: Actor, context: Context)
     open_orders = sum(places[1] for places in proposal.places.values())
     if open_orders:
         return Refusal(
-            "funds.committed", f"{open_orders:,} is committed and not paid yet: record it or reverse it first."
+            "funds.committed",
+            f"{written(open_orders, proposal.currency)} is committed and not paid yet: record it or reverse it first.",
         )
     if any(places[2] for places in proposal.places.values()) and not proposal.reconciled:
         return Refusal("funds.not_reconciled", "Money was spent since the last reconciliation: reconcile first.")

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from fiscus.core.money import currency as coin
+from fiscus.core.money import written
 from fiscus.errors import InvalidMoney
 from fiscus.workflow.actor import Actor
 from fiscus.workflow.canonical import timestamp
@@ -149,7 +150,10 @@ def _set_target(made: Round, command: do.SetTarget, actor: Actor, at: datetime, 
         )
     there = sum(made.funds[command.period].values())
     if command.amount > there:
-        return Refusal("round.target", f"{command.amount:,} is more than the {there:,} that there is (minor units).")
+        return Refusal(
+            "round.target",
+            f"{written(command.amount, made.currency)} is more than the {written(there, made.currency)} there is.",
+        )
     targets = {**made.targets, (command.unit, command.period): command.amount}
     for unit in (command.unit, registry.parents[command.unit]):
         whole = targets.get((unit, command.period))
@@ -161,7 +165,7 @@ def _set_target(made: Round, command: do.SetTarget, actor: Actor, at: datetime, 
         if whole is not None and below > whole:
             return Refusal(
                 "round.target",
-                f"Units below {unit} would have targets of {below:,}, and {unit} {whole:,} (minor units).",
+                f"Units below {unit} would have targets of {written(below, made.currency)}, and {unit} {written(whole, made.currency)}.",
             )
     data = {"unit": command.unit, "period": command.period, "amount": command.amount}
     return [Entry("TargetSet", data)]
