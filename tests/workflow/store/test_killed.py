@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import multiprocessing
 import random
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from worker import content, give, prepare, shown
+from worker import content, give, lives, opened, prepare, shown, steps
 
 from fiscus.errors import Refused
 from fiscus.workflow.audit.replaying import replayed
@@ -22,25 +22,21 @@ from fiscus.workflow.store.sql import SqlStore
 
 WORKER = str(Path(__file__).with_name("worker.py"))
 
-
-def start(url, *words, failpoint=""):
-    environment = {**os.environ, "FISCUS_FAILPOINT": failpoint}
-    return subprocess.Popen(
-        [sys.executable, WORKER, url, *words],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["fiscus.workflow.service", "fiscus.workflow.store.sql", "alembic.command", "psycopg"])
+"""New processes that have imported everything already: a kill takes a tenth of a second."""
 
 
-def killed_at(url, prefix, failpoint):
-    """Acknowledged commands of a process that is killed there."""
-    process = start(url, "lives", prefix, failpoint=failpoint)
-    out, error = process.communicate(timeout=120)
-    assert process.returncode == -9, error
-    return [line.split() for line in out.splitlines()]
+def killed_at(url, folder, prefix, failpoint):
+    """What a process acknowledged that is killed there."""
+    notes = folder / f"{prefix}.txt"
+    process = PROCESSES.Process(target=lives, args=(url, prefix, failpoint, str(notes)))
+    process.start()
+    process.join(120)
+    code = process.exitcode
+    process.kill()
+    assert code == -9, failpoint
+    return [tuple(line.split()) for line in notes.read_text().splitlines()] if notes.exists() else []
 
 
 def check(url, acknowledged):
@@ -48,33 +44,44 @@ def check(url, acknowledged):
     store = SqlStore.open(url)
     with store.read() as reader:
         replayed(reader)
-        for key, stream, version in acknowledged:
-            answer = reader.answer(key)
-            assert answer is not None, key
-            assert (answer["stream"], answer["version"]) == (stream, int(version))
-        given = [event.stamp.command for event in reader.events() if event.stamp.command]
-        kinds = [(event.stamp.command, event.kind) for event in reader.events() if event.stamp.command]
+        sizes = {each["size"]: each["root"] for each in reader.checkpoints()}
+        unsent = {number for number, _ in reader.notices()}
+        for kind, *words in acknowledged:
+            if kind == "command":
+                key, stream, version = words
+                answer = reader.answer(key)
+                assert answer is not None, key
+                assert (answer["stream"], answer["version"]) == (stream, int(version))
+            elif kind == "sent":
+                assert int(words[0]) not in unsent
+            elif kind == "checkpoint":
+                assert sizes[int(words[0])] == words[1]
+            else:
+                assert store.credential(words[0]) == f"hash-of-{words[0]}"
+        events = [event for event in reader.events() if event.stamp.command]
+        kinds = [(event.stamp.command, event.kind) for event in events]
         assert len(kinds) == len(set(kinds))
-        assert {key for key, _, _ in acknowledged} <= set(given)
+        given = {event.stamp.command for event in events}
+        assert {words[0] for kind, *words in acknowledged if kind == "command"} <= given
+        assert all(reader.answer(key) is not None for key in given)
+        notices = [(notice.topic, str(notice.body)) for _, notice in reader.notices(unsent=False)]
+        assert len(notices) == len(set(notices))
         assert all(amount >= 0 for each, amount in reader.balances().items() if each.bucket != "appropriated")
         assert sum(reader.balances().values()) == 0
         assert {record.index.status for record in reader.find(Filter(kind="proposal"))} <= set(STATES)
     store.close()
 
 
-def one_kill(url, prefix, failpoint):
-    """Kill; what was in flight may be there or not, and giving the same command again settles it, once."""
-    acknowledged = killed_at(url, prefix, failpoint)
-    check(url, acknowledged)
+def given_again(url, prefix, acknowledged):
+    """A process that lost its answers gives the same commands again: each is followed once in all."""
     store = SqlStore.open(url)
-    name = f"{prefix}1"
-    before = store_size(store)
-    if acknowledged[:1]:
-        again = give(store, do.Draft(name, content(name, 1)), "ann", f"{name}.draft")
-        assert again.repeated
-        assert store_size(store) == before
+    done = {words[0] for kind, *words in acknowledged if kind == "command"}
+    for key, step in steps(store, f"{prefix}1", 1):
+        size = store_size(store)
+        answer = step()
+        assert answer.repeated or key not in done
+        assert (store_size(store) == size) == answer.repeated
     store.close()
-    return acknowledged
 
 
 def store_size(store):
@@ -82,24 +89,52 @@ def store_size(store):
         return reader.head().size
 
 
-@pytest.mark.parametrize("place", PLACES)
-def test_a_process_killed_there_loses_nothing(url, place):
-    prepare(url, 1_000_000).close()
-    assert one_kill(url, "a", f"{place}:2")
+def test_processes_killed_wherever_something_is_written(url, tmp_path):
+    prepare(url, 10_000_000).close()
+    everything = []
+    for number, place in enumerate(PLACES):
+        for time in (1, 2):
+            prefix = f"k{number}x{time}x"
+            acknowledged = killed_at(url, tmp_path, prefix, f"{place}:{time}")
+            everything += acknowledged
+            given_again(url, prefix, acknowledged)
+        if number % 6 == 5:
+            check(url, everything)
+    assert everything
+    check(url, everything)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
-def test_a_thousand_processes_killed_anywhere(url, seed):
+def test_a_thousand_processes_killed_anywhere(url, seed, tmp_path):
     """A hundred kills on one store after another, ten stores: a thousand for each kind of database."""
     source = random.Random(seed)
     prepare(url, 10_000_000).close()
     everything = []
     for number in range(100):
-        everything += killed_at(url, f"s{number}x", f"any:{source.randint(1, 400)}")
+        everything += killed_at(url, tmp_path, f"s{number}x", f"any:{source.randint(1, 400)}")
         if number % 20 == 19:
             check(url, everything)
     check(url, everything)
+
+
+def test_processes_that_open_a_new_database_at_once(empty_url):
+    processes = [PROCESSES.Process(target=opened, args=(empty_url,)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0] * 4
+    store = SqlStore.open(empty_url)
+    with store.read() as reader:
+        assert all(reader.answer(f"process {process.pid}") == {} for process in processes)
+    store.close()
+
+
+def start(url, *words):
+    return subprocess.Popen(
+        [sys.executable, WORKER, url, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
 
 
 def all_at_once(url, *given):

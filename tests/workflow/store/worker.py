@@ -1,10 +1,11 @@
-"""A process that gives commands until it is told to stop, or is killed; it prints a line for every one that was acknowledged.
+"""Processes that give commands: until they are killed, noting every one that was acknowledged, or at once when told to.
 
-python worker.py URL NAME MODE [ARGUMENT...]
+python worker.py URL race NAME KIND
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import UTC, datetime, timedelta
 
@@ -16,6 +17,7 @@ from fiscus.workflow.identity import commands as who
 from fiscus.workflow.proposal import commands as do
 from fiscus.workflow.proposal.content import Content, Item
 from fiscus.workflow.service import administer, adopt_policy, follow, reading, set_budget
+from fiscus.workflow.store import failpoints
 from fiscus.workflow.store.sql import SqlStore
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -53,9 +55,9 @@ def prepare(url, budget):
     return store
 
 
-def give(store, command, person, key):
+def give(store, command, person, key, session=""):
     with store.begin() as uow:
-        answer = follow(command, uow, actor=Actor(person), at=AT + timedelta(days=1), key=key)
+        answer = follow(command, uow, actor=Actor(person, session=session), at=AT + timedelta(days=1), key=key)
         uow.commit()
     return answer
 
@@ -64,17 +66,47 @@ def content(title, amount):
     return Content(title, "USD", (Item("p1", "roads", "city", "general", amount),))
 
 
-def through(store, name, amount):
-    """Whole lives of proposals; every acknowledged step is printed before the next begins."""
-    steps = (
-        ("draft", lambda: do.Draft(name, content(name, amount)), "ann"),
-        ("submit", lambda: do.Submit(name), "ann"),
-        ("approve", lambda: do.Approve(name, shown(store, name)), "bob"),
-        ("release", lambda: do.Release(name), "cyd"),
+def steps(store, name, amount):
+    """The whole life of a proposal; of every step its key, and what gives it."""
+
+    def step(kind, command, person):
+        key = f"{name}.{kind}"
+        return key, lambda: give(store, command(), person, key, session=f"{name}.{person}")
+
+    return (
+        step("draft", lambda: do.Draft(name, content(name, amount)), "ann"),
+        step("submit", lambda: do.Submit(name), "ann"),
+        step("approve", lambda: do.Approve(name, shown(store, name)), "bob"),
+        step("release", lambda: do.Release(name), "cyd"),
     )
-    for step, command, person in steps:
-        answer = give(store, command(), person, f"{name}.{step}")
-        print(f"{name}.{step} {answer.stream} {answer.version}", flush=True)
+
+
+def budget(store, name):
+    """One more in the budget."""
+    key = f"{name}.budget"
+    with store.begin() as uow:
+        amount = 10_000_000 + uow.head().size
+        command = SetBudget("city", "p1", "general", amount, "USD")
+        answer = set_budget(command, uow, actor=Actor("bud"), at=AT + timedelta(days=1), key=key)
+        uow.commit()
+    return answer
+
+
+def chores(store, name, note):
+    """What an office does besides: notices are sent, a checkpoint is kept, a password is set."""
+    with store.begin() as uow:
+        numbers = [number for number, _ in uow.notices()]
+        uow.sent(numbers[:2])
+        uow.commit()
+    for number in numbers[:2]:
+        note("sent", number)
+    with store.begin() as uow:
+        head = uow.head()
+        uow.checkpoint({"size": head.size, "root": head.root})
+        uow.commit()
+    note("checkpoint", head.size, head.root)
+    store.set_credential(name, f"hash-of-{name}")
+    note("credential", name)
 
 
 def shown(store, name):
@@ -82,11 +114,37 @@ def shown(store, name):
         return reading.known_proposal(reader, name).hash
 
 
-def lives(store, prefix):
-    number = 0
-    while True:
-        number += 1
-        through(store, f"{prefix}{number}", 1)
+def lives(url, prefix, failpoint, acknowledged):
+    """Work until killed.
+
+    Args:
+        url: Of the store.
+        prefix: Of everything that this process makes.
+        failpoint: Where it is killed.
+        acknowledged: File that a line is written to for everything acknowledged, before anything else is done.
+    """
+    notes = os.open(acknowledged, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def note(*words):
+        os.write(notes, (" ".join(map(str, words)) + "\n").encode())
+
+    store = SqlStore.open(url)
+    failpoints.arm(failpoint)
+    for number in range(1, 1_000):
+        name = f"{prefix}{number}"
+        for key, step in (*steps(store, name, 1), (f"{name}.budget", lambda name=name: budget(store, name))):
+            answer = step()
+            note("command", key, answer.stream, answer.version)
+        chores(store, name, note)
+
+
+def opened(url):
+    """Open a store that others open at the same moment, and write to it once."""
+    store = SqlStore.open(url)
+    with store.begin() as uow:
+        uow.remember(f"process {os.getpid()}", {})
+        uow.commit()
+    store.close()
 
 
 def race(store, name, kind):
@@ -107,6 +165,5 @@ def race(store, name, kind):
 
 
 if __name__ == "__main__":
-    url, mode, *rest = sys.argv[1:]
-    opened = SqlStore.open(url)
-    {"lives": lives, "race": race}[mode](opened, *rest)
+    where, _, *rest = sys.argv[1:]
+    race(SqlStore.open(where), *rest)

@@ -6,8 +6,10 @@ from typing import Any
 
 from fiscus.workflow.ports import Filter
 
+_CONTAINS = {"sqlite": "instr(search, ?) > 0", "postgresql": "strpos(search, ?) > 0"}
 
-def conditions(wanted: Filter, dialect: str) -> tuple[str, dict[str, Any]]:
+
+def conditions(wanted: Filter, dialect: str) -> tuple[str, list[Any]]:
     """A WHERE clause and its parameters; empty where nothing matters.
 
     Args:
@@ -15,35 +17,38 @@ def conditions(wanted: Filter, dialect: str) -> tuple[str, dict[str, Any]]:
         dialect: ``sqlite`` or ``postgresql``.
     """
     parts: list[str] = []
-    values: dict[str, Any] = {}
+    values: list[Any] = []
     for name in ("kind", "owner", "lineage"):
         if getattr(wanted, name):
-            parts.append(f"{name} = :{name}")
-            values[name] = getattr(wanted, name)
+            parts.append(f"{name} = ?")
+            values.append(getattr(wanted, name))
     if wanted.status:
-        names = {f"s{number}": status for number, status in enumerate(wanted.status)}
-        parts.append(f"status IN ({', '.join(f':{name}' for name in names)})")
-        values |= names
+        parts.append(f"status IN ({_marks(len(wanted.status))})")
+        values += wanted.status
     if wanted.overdue:
-        parts.append("due <> '' AND due < :overdue")
-        values["overdue"] = wanted.overdue
+        parts.append("due <> '' AND due < ?")
+        values.append(wanted.overdue)
     if wanted.text:
-        like = "LIKE" if dialect == "sqlite" else "ILIKE"
-        parts.append(f"(stream {like} :text ESCAPE '!' OR title {like} :text ESCAPE '!')")
-        escaped = wanted.text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
-        values["text"] = f"%{escaped}%"
+        parts.append(_CONTAINS[dialect])
+        values.append(wanted.text.casefold())
     if wanted.waiting:
         parts.append(_waiting(wanted, values))
     return (f" WHERE {' AND '.join(parts)}" if parts else ""), values
 
 
-def _waiting(wanted: Filter, values: dict[str, Any]) -> str:
-    places = []
-    for number, (role, unit) in enumerate(wanted.waiting):
-        values[f"r{number}"] = role
-        place = f"role = :r{number}"
-        if unit:
-            values[f"u{number}"] = unit
-            place += f" AND unit = :u{number}"
-        places.append(f"({place})")
-    return f"stream IN (SELECT stream FROM waiting WHERE {' OR '.join(places)})"
+def _waiting(wanted: Filter, values: list[Any]) -> str:
+    """Rows of values instead of a chain of OR: SQLite nests those, a thousand deep at most."""
+    anywhere = [role for role, unit in wanted.waiting if not unit]
+    places = [(role, unit) for role, unit in wanted.waiting if unit]
+    choices = []
+    if anywhere:
+        choices.append(f"role IN ({_marks(len(anywhere))})")
+        values += anywhere
+    if places:
+        choices.append(f"(role, unit) IN (VALUES {', '.join(['(?, ?)'] * len(places))})")
+        values += [part for place in places for part in place]
+    return f"stream IN (SELECT stream FROM waiting WHERE {' OR '.join(choices)})"
+
+
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)

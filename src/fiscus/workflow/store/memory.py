@@ -6,8 +6,9 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
-from fiscus.errors import Conflict
+from fiscus.errors import Conflict, FiscusError
 from fiscus.workflow.audit.log import START, hash_of, written
 from fiscus.workflow.audit.merkle import Frontier
 from fiscus.workflow.ports import (
@@ -25,22 +26,25 @@ from fiscus.workflow.ports import (
     Written,
 )
 from fiscus.workflow.store.money import changes, overdrawn
+from fiscus.workflow.store.rows import COMMITTED, FAILED, LEFT, folded
 
 
 @dataclass
 class _Data:
-    """Everything there is."""
+    """Everything there is. What is in lists is only ever added to, but for what was sent."""
 
     events: list[Written] = field(default_factory=list)
     records: dict[str, Record] = field(default_factory=dict)
     contents: dict[str, bytes] = field(default_factory=dict)
     balances: dict[Account, int] = field(default_factory=dict)
-    soft: set[Account] = field(default_factory=set)
+    soft: dict[Account, bool] = field(default_factory=dict)
     booked: list[Booked] = field(default_factory=list)
     answers: dict[str, Document] = field(default_factory=dict)
-    notices: list[tuple[int, Notice, bool]] = field(default_factory=list)
-    checkpoints: list[Document] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    unsent: dict[int, Notice] = field(default_factory=dict)
+    checkpoints: dict[int, Document] = field(default_factory=dict)
     sessions: dict[str, frozenset[str]] = field(default_factory=dict)
+    credentials: dict[str, str] = field(default_factory=dict)
     frontier: Frontier = field(default_factory=Frontier)
 
 
@@ -62,24 +66,29 @@ class MemoryStore:
                 unit.leave()
 
     @contextmanager
-    def read(self) -> Iterator[MemoryUnit]:
+    def read(self) -> Iterator[MemoryReader]:
         """A moment to read from."""
         with self._lock:
-            yield MemoryUnit(self._data)
+            yield MemoryReader(self._data)
+
+    def credential(self, person: str) -> str | None:
+        """Hash of a password; None where none was set."""
+        return self._data.credentials.get(person)
+
+    def set_credential(self, person: str, hash_: str) -> None:
+        """Keep the hash of a password."""
+        self._data.credentials[person] = hash_
 
 
-class MemoryUnit:
-    """A unit of work that writes at once and keeps how to undo it."""
+class MemoryReader:
+    """One moment of the store: nobody writes meanwhile.
+
+    Args:
+        data: Of the store.
+    """
 
     def __init__(self, data: _Data) -> None:
         self._data = data
-        self._undo: list[tuple[dict, object, object]] = []  # type: ignore[type-arg]
-        self._sizes = len(data.events), len(data.booked), len(data.notices), len(data.checkpoints)
-        self._unsent: list[int] = []
-        self._frontier = Frontier(data.frontier.size, data.frontier.peaks)
-        self._soft = frozenset(data.soft)
-
-    # Reading
 
     def load(self, stream: str) -> Record | None:
         return self._data.records.get(stream)
@@ -94,12 +103,12 @@ class MemoryUnit:
         return sum(_fits(record, wanted) for record in self._data.records.values())
 
     def events(self, stream: str = "", after: int = 0, limit: int = 0) -> Iterator[Written]:
-        number = 0
+        given = 0
         for event in self._data.events[after:]:
             if stream in ("", event.stream):
-                number += 1
+                given += 1
                 yield event
-                if limit and number == limit:
+                if given == limit:
                     return
 
     def content(self, digest: str) -> bytes | None:
@@ -117,8 +126,7 @@ class MemoryUnit:
 
     def head(self) -> Head:
         events = self._data.events
-        last = events[-1] if events else None
-        return Head(len(events), last.hash if last else START, self._data.frontier.root().hex())
+        return Head(len(events), events[-1].hash if events else START, self._data.frontier.root().hex())
 
     def latest(self) -> str:
         return self._data.events[-1].stamp.at if self._data.events else ""
@@ -130,20 +138,37 @@ class MemoryUnit:
         return self._data.sessions.get(session, frozenset())
 
     def checkpoints(self) -> Sequence[Document]:
-        return list(self._data.checkpoints)
+        return [document for _, document in sorted(self._data.checkpoints.items(), key=lambda item: item[0])]
 
     def notices(self, unsent: bool = True) -> Sequence[tuple[int, Notice]]:
-        return [(number, notice) for number, notice, sent in self._data.notices if not (unsent and sent)]
+        found = self._data.unsent.items() if unsent else enumerate(self._data.notices, start=1)
+        return sorted(found, key=lambda item: item[0])
 
-    # Writing
+
+class MemoryUnit(MemoryReader):
+    """A unit of work that writes at once and notes how to undo it.
+
+    Args:
+        data: Of the store.
+    """
+
+    def __init__(self, data: _Data) -> None:
+        super().__init__(data)
+        self._over, self._committed = "", False
+        self._undo: list[tuple[dict[Any, Any], object, object]] = []
+        self._sizes = len(data.events), len(data.booked), len(data.notices)
+        self._frontier = Frontier(data.frontier.size, data.frontier.peaks)
 
     def append(
         self, stream: str, expected: int, stamp: Stamp, entries: Sequence[Entry], state: Document, index: Index
     ) -> tuple[Written, ...]:
+        self._open()
         data, record = self._data, self._data.records.get(stream)
         version = record.version if record else 0
         if version != expected:
-            raise Conflict(f"{stream} is at {version}, not at {expected} any more: look again and decide again.")
+            raise self._spoilt(
+                Conflict(f"{stream} is at {version}, not at {expected} any more: look again and decide again.")
+            )
         made = []
         for entry in entries:
             version += 1
@@ -164,62 +189,83 @@ class MemoryUnit:
         return digest
 
     def control(self, account: Account, hard: bool) -> None:
-        (self._data.soft.discard if hard else self._data.soft.add)(account)
+        balance = self._data.balances.get(account, 0)
+        if hard and balance < 0 and account.bucket != "appropriated":
+            raise self._spoilt(overdrawn(account, balance))
+        self._put(self._data.balances, account, balance)
+        self._put(self._data.soft, account, not hard)
 
     def move(self, transfers: Sequence[Transfer], seq: int) -> None:
         data = self._data
         for account, change in changes(transfers):
             after = data.balances.get(account, 0) + change
-            if after < 0 and change < 0 and account.bucket != "appropriated" and account not in data.soft:
-                raise overdrawn(account, after)
+            if after < 0 and account.bucket != "appropriated" and not data.soft.get(account):
+                raise self._spoilt(overdrawn(account, after))
             self._put(data.balances, account, after)
         for transfer in transfers:
             data.booked.append(Booked(len(data.booked) + 1, seq, transfer))
 
     def remember(self, command: str, answer: Document) -> None:
         if command in self._data.answers:
-            raise Conflict(f"The command {command} was followed before.")
+            raise self._spoilt(Conflict(f"The command {command} was followed before."))
         self._put(self._data.answers, command, answer)
 
     def send(self, notices: Sequence[Notice]) -> None:
-        there = self._data.notices
+        self._open()
         for notice in notices:
-            there.append((len(there) + 1, notice, False))
+            self._data.notices.append(notice)
+            self._put(self._data.unsent, len(self._data.notices), notice)
 
     def sent(self, numbers: Sequence[int]) -> None:
-        self._mark(numbers, True)
-        self._unsent += numbers
-
-    def _mark(self, numbers: Sequence[int], sent: bool) -> None:
         for number in numbers:
-            self._data.notices[number - 1] = (number, self._data.notices[number - 1][1], sent)
+            self._put(self._data.unsent, number, _NOTHING)
 
     def checkpoint(self, document: Document) -> None:
-        self._data.checkpoints.append(document)
+        size = document["size"]
+        if size in self._data.checkpoints:
+            raise self._spoilt(Conflict(f"There is a checkpoint of {size} events already."))
+        self._put(self._data.checkpoints, size, document)
 
     def commit(self) -> None:
-        self.__init__(self._data)  # type: ignore[misc]
-
-    def _put(self, where: dict, key: object, value: object) -> None:  # type: ignore[type-arg]
-        self._undo.append((where, key, where.get(key, _NOTHING)))
-        where[key] = value
+        self._open()
+        self._over = COMMITTED
+        self._committed = True
 
     def leave(self) -> None:
         """Undo what was not committed."""
-        data = self._data
+        self._over = self._over or LEFT
+        if self._committed:
+            return
         for where, key, value in reversed(self._undo):
-            if value is _NOTHING:
-                where.pop(key, None)
-            else:
-                where[key] = value
-        events, booked, notices, checkpoints = self._sizes
-        del data.events[events:], data.booked[booked:], data.notices[notices:], data.checkpoints[checkpoints:]
-        self._mark(self._unsent, False)
+            _set(where, key, value)
+        data = self._data
+        events, booked, notices = self._sizes
+        del data.events[events:], data.booked[booked:], data.notices[notices:]
         data.frontier = self._frontier
-        data.soft = set(self._soft)
+
+    def _open(self) -> None:
+        if self._over:
+            raise FiscusError(self._over)
+
+    def _spoilt(self, error: Exception) -> Exception:
+        """The same error, after which nothing can be written or committed."""
+        self._over = FAILED
+        return error
+
+    def _put(self, where: dict[Any, Any], key: object, value: object) -> None:
+        self._open()
+        self._undo.append((where, key, where.get(key, _NOTHING)))
+        _set(where, key, value)
 
 
 _NOTHING = object()
+
+
+def _set(where: dict[Any, Any], key: object, value: object) -> None:
+    if value is _NOTHING:
+        where.pop(key, None)
+    else:
+        where[key] = value
 
 
 def _fits(record: Record, wanted: Filter) -> bool:
@@ -230,7 +276,7 @@ def _fits(record: Record, wanted: Filter) -> bool:
         and wanted.owner in ("", index.owner)
         and wanted.lineage in ("", index.lineage)
         and (not wanted.overdue or ("" < index.due < wanted.overdue))
-        and (not wanted.text or wanted.text.casefold() in f"{record.stream}\n{index.title}".casefold())
+        and (not wanted.text or wanted.text.casefold() in folded(record.stream, index.title))
         and (not wanted.waiting or any(_waits(place, wanted) for place in index.waiting))
     )
 

@@ -11,37 +11,51 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from fiscus.errors import InvalidInput
+from fiscus.workflow.store.tables import metadata
 
 SCRIPTS = Path(__file__).parent / "migrations"
+
+LOCK = 5263745
+"""Number of the lock under which PostgreSQL is migrated; any will do that nobody else takes."""
 
 
 def migrate(engine: sa.Engine) -> None:
     """Bring a database to the schema of this program; several processes may try at once.
 
     Raises:
-        InvalidInput: Where the database is newer than the program.
+        InvalidInput: Where the database is newer than the program, or somebody else's.
     """
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     scripts = ScriptDirectory.from_config(config)
-    newest = scripts.get_current_head()
     with engine.connect() as connection:
-        if _revision(connection) == newest:
+        if _revision(connection) == scripts.get_current_head():
             return
     with engine.connect() as connection:
         sqlite = engine.dialect.name == "sqlite"
-        if sqlite:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        else:
-            connection.exec_driver_sql("BEGIN")
-            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(5263745)")
-        there = _revision(connection)  # Another may have been faster.
-        if there is not None and there not in {script.revision for script in scripts.walk_revisions()}:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if sqlite else "BEGIN")
+        try:
+            if not sqlite:
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+            _known(connection, {script.revision for script in scripts.walk_revisions()})
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+        except BaseException:
             connection.exec_driver_sql("ROLLBACK")
-            raise InvalidInput(f"the database is at {there}, newer than this program knows: update fiscus")
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+            raise
         connection.exec_driver_sql("COMMIT")
+
+
+def _known(connection: sa.Connection, revisions: set[str]) -> None:
+    """Refuse what this program cannot take further."""
+    there = _revision(connection)  # Another process may have been faster.
+    if there is not None and there not in revisions:
+        raise InvalidInput(f"the database is at {there}, newer than this program knows: update fiscus")
+    others = sorted(set(sa.inspect(connection).get_table_names()) & set(metadata.tables)) if there is None else ()
+    if others:
+        raise InvalidInput(
+            f"the database has tables of another program ({', '.join(others)}): give fiscus one of its own"
+        )
 
 
 def _revision(connection: sa.Connection) -> str | None:

@@ -15,10 +15,21 @@ def changes(transfers: Sequence[Transfer]) -> list[tuple[Account, int]]:
     for each in transfers:
         total[each.source] -= each.amount
         total[each.target] += each.amount
-    return [(account, change) for account, change in sorted(total.items()) if change]
+    return [(account, change) for account, change in sorted(total.items(), key=_order) if change]
 
 
-def overdrawn(account: Account, after: int) -> Overdrawn:
-    """An account that would fall below nothing."""
+def _order(item: tuple[Account, int]) -> tuple[str, str, str, str]:
+    account = item[0]
+    return account.book, account.period, account.fund, account.bucket
+
+
+def overdrawn(account: Account, after: int | None) -> Overdrawn:
+    """An account that would fall below nothing.
+
+    Args:
+        account: Which.
+        after: What it would have, minor units; None where that is not known.
+    """
     what = "The cash" if account.book == "cash" else f"The budget of {account.book} (fund {account.fund})"
-    return Overdrawn(f"{what} in {account.period} has {-after:,} too little {account.bucket} (minor units).")
+    missing = f"{-after:,} too little" if after is not None else "too little"
+    return Overdrawn(f"{what} in {account.period} has {missing} {account.bucket} (minor units).")

@@ -1,6 +1,12 @@
-"""Tables of the SQL stores. What they refuse, no program can do: money that is not there, gaps in the log, changes of the past."""
+"""Tables of the SQL stores. What they refuse, no program can do: money that is not there, gaps in the log, changes of the past.
+
+In SQLite tables are strict, as a text would else pass for a balance above zero, and those with short rows have no second tree for
+their keys: what a commit costs is the number of pages that it touches.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -14,131 +20,120 @@ metadata = sa.MetaData(
     }
 )
 
-BUCKET = 16
-NAME = 200
-DIGEST = 64
+NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+STRICT: dict[str, Any] = {"sqlite_strict": True}
+SHORT: dict[str, Any] = {**STRICT, "sqlite_with_rowid": False}
+
+
+def _text(name: str, *rest: Any, **options: Any) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, *rest, nullable=False, **options)
+
+
+def _number(name: str, *rest: Any, **options: Any) -> sa.Column[int]:
+    return sa.Column(name, NUMBER, *rest, nullable=False, **options)
+
 
 chain = sa.Table(
     "chain",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("size", sa.BigInteger, nullable=False),
-    sa.Column("hash", sa.String(DIGEST), nullable=False),
-    sa.Column("frontier", sa.Text, nullable=False),
-    sa.Column("at", sa.String(32), nullable=False),
-    sa.Column("booked", sa.BigInteger, nullable=False),
+    _number("id", primary_key=True, autoincrement=False),
+    _number("size"),
+    _text("hash"),
+    _text("frontier"),
+    _text("at"),
+    _number("booked"),
     sa.CheckConstraint("id = 1", name="one_row"),
+    **STRICT,
 )
 """The end of the log, one row: whoever writes holds it."""
 
 events = sa.Table(
     "events",
     metadata,
-    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("stream", sa.String(NAME), nullable=False),
-    sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("body", sa.Text, nullable=False),
-    sa.Column("hash", sa.String(DIGEST), nullable=False),
+    _number("seq", primary_key=True, autoincrement=False),
+    _text("stream"),
+    _number("version"),
+    _text("body"),
+    _text("hash"),
     sa.UniqueConstraint("stream", "version"),
+    **STRICT,
 )
+"""Kind, time and actor are in the body, which the hash covers; nothing is told twice."""
 
 streams = sa.Table(
     "streams",
     metadata,
-    sa.Column("stream", sa.String(NAME), primary_key=True),
-    sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
-    sa.Column("kind", sa.String(16), nullable=False),
-    sa.Column("status", sa.String(16), nullable=False),
-    sa.Column("owner", sa.String(NAME), nullable=False, index=True),
-    sa.Column("unit", sa.String(NAME), nullable=False),
-    sa.Column("lineage", sa.String(NAME), nullable=False, index=True),
-    sa.Column("amount", sa.BigInteger, nullable=False),
-    sa.Column("due", sa.String(32), nullable=False),
-    sa.Column("waiting", sa.Text, nullable=False),
-    sa.Column("title", sa.Text, nullable=False),
-    sa.Column("updated", sa.String(32), nullable=False),
-    sa.Index("ix_streams_kind_status", "kind", "status", "updated"),
+    _text("stream", primary_key=True),
+    _number("version"),
+    _text("state"),
+    _text("kind"),
+    _text("status"),
+    _text("owner", index=True),
+    _text("unit"),
+    _text("lineage", index=True),
+    _number("amount"),
+    _text("due"),
+    _text("waiting"),
+    _text("title"),
+    _text("search"),
+    _text("updated"),
+    sa.Index("ix_streams_kind_status", "kind", "status"),
+    **STRICT,
 )
+"""``search`` is name and title without case, folded by us: databases disagree on letters outside English."""
 
 waiting = sa.Table(
     "waiting",
     metadata,
-    sa.Column("stream", sa.String(NAME), sa.ForeignKey("streams.stream"), primary_key=True),
-    sa.Column("role", sa.String(NAME), primary_key=True),
-    sa.Column("unit", sa.String(NAME), primary_key=True),
-    sa.Index("ix_waiting_role", "role", "unit"),
+    _text("role", primary_key=True),
+    _text("unit", primary_key=True),
+    _text("stream", sa.ForeignKey("streams.stream"), primary_key=True),
+    **SHORT,
 )
 
-contents = sa.Table(
-    "contents",
-    metadata,
-    sa.Column("digest", sa.String(DIGEST), primary_key=True),
-    sa.Column("body", sa.Text, nullable=False),
-)
+contents = sa.Table("contents", metadata, _text("digest", primary_key=True), _text("body"), **STRICT)
 
 accounts = sa.Table(
     "accounts",
     metadata,
-    sa.Column("book", sa.String(NAME), primary_key=True),
-    sa.Column("period", sa.String(NAME), primary_key=True),
-    sa.Column("fund", sa.String(NAME), primary_key=True),
-    sa.Column("bucket", sa.String(BUCKET), primary_key=True),
-    sa.Column("balance", sa.BigInteger, nullable=False),
-    sa.Column("hard", sa.Integer, nullable=False),
+    *(_text(part, primary_key=True) for part in ("book", "period", "fund", "bucket")),
+    _number("balance"),
+    _number("hard"),
     sa.CheckConstraint("hard = 0 OR balance >= 0 OR bucket = 'appropriated'", name="covered"),
+    **SHORT,
 )
 
 transfers = sa.Table(
     "transfers",
     metadata,
-    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("seq", sa.BigInteger, sa.ForeignKey("events.seq"), nullable=False, index=True),
-    *(
-        sa.Column(f"{side}_{part}", sa.String(BUCKET if part == "bucket" else NAME), nullable=False)
-        for side in ("source", "target")
-        for part in ("book", "period", "fund", "bucket")
-    ),
-    sa.Column("amount", sa.BigInteger, nullable=False),
-    sa.Column("line", sa.String(NAME), nullable=False),
-    sa.Column("memo", sa.Text, nullable=False),
+    _number("number", primary_key=True, autoincrement=False),
+    _number("seq", sa.ForeignKey("events.seq")),
+    *(_text(f"{side}_{part}") for side in ("source", "target") for part in ("book", "period", "fund", "bucket")),
+    _number("amount"),
+    _text("line"),
+    _text("memo"),
     sa.CheckConstraint("amount > 0", name="positive"),
+    **STRICT,
 )
 
-commands = sa.Table(
-    "commands",
-    metadata,
-    sa.Column("id", sa.String(NAME), primary_key=True),
-    sa.Column("answer", sa.Text, nullable=False),
-)
+commands = sa.Table("commands", metadata, _text("id", primary_key=True), _text("answer"), **SHORT)
 
-sessions = sa.Table(
-    "sessions",
-    metadata,
-    sa.Column("session", sa.String(NAME), primary_key=True),
-    sa.Column("role", sa.String(NAME), primary_key=True),
-)
+sessions = sa.Table("sessions", metadata, _text("session", primary_key=True), _text("role", primary_key=True), **SHORT)
 
 outbox = sa.Table(
     "outbox",
     metadata,
-    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("topic", sa.String(NAME), nullable=False),
-    sa.Column("body", sa.Text, nullable=False),
-    sa.Column("sent", sa.Integer, nullable=False, index=True),
+    _number("number", primary_key=True, autoincrement=True),
+    _text("topic"),
+    _text("body"),
+    _number("sent"),
+    sa.Index("ix_outbox_unsent", "number", sqlite_where=sa.text("sent = 0"), postgresql_where=sa.text("sent = 0")),
+    **STRICT,
 )
 
 checkpoints = sa.Table(
-    "checkpoints",
-    metadata,
-    sa.Column("size", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("document", sa.Text, nullable=False),
+    "checkpoints", metadata, _number("size", primary_key=True, autoincrement=False), _text("document"), **STRICT
 )
 
-credentials = sa.Table(
-    "credentials",
-    metadata,
-    sa.Column("person", sa.String(NAME), primary_key=True),
-    sa.Column("hash", sa.Text, nullable=False),
-)
+credentials = sa.Table("credentials", metadata, _text("person", primary_key=True), _text("hash"), **SHORT)
 """Passwords; no part of the log, which everyone may read."""

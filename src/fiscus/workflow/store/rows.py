@@ -1,0 +1,154 @@
+"""Statements and rows of the SQL stores. SQLite's and PostgreSQL's differ in the sign for a parameter alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from fiscus.workflow.ports import Account, Booked, Document, Index, Record, Transfer
+
+COMMITTED = "this unit of work is committed: begin another"
+LEFT = "this unit of work is over: begin another"
+FAILED = "something in this unit of work failed, so nothing of it is kept: begin another"
+
+STREAM = (
+    *("version", "state", "kind", "status", "owner", "unit", "lineage", "amount", "due", "waiting"),
+    *("title", "search", "updated", "stream"),
+)
+"""Columns of a stream, its name last: so the same row serves an INSERT and an UPDATE."""
+
+INDEXED = ("kind", "status", "owner", "lineage")
+"""Columns of a stream that an index is on."""
+
+FOUND = ", ".join(name for name in STREAM if name != "search")
+"""Columns that a record is made of."""
+
+ACCOUNT = ("book", "period", "fund", "bucket")
+TRANSFER = (
+    "number",
+    "seq",
+    *(f"{side}_{part}" for side in ("source", "target") for part in ACCOUNT),
+    "amount",
+    "line",
+    "memo",
+)
+WAITING = ("role", "unit", "stream")
+
+LOAD = f"SELECT {FOUND} FROM streams WHERE stream = ?"
+NEW_STREAM = f"INSERT INTO streams ({', '.join(STREAM)}) VALUES ({', '.join('?' * len(STREAM))})"
+NO_LONGER_WAITING = "DELETE FROM waiting WHERE role = ? AND unit = ? AND stream = ?"
+BALANCE = "SELECT balance FROM accounts WHERE book = ? AND period = ? AND fund = ? AND bucket = ?"
+CHANGE = "UPDATE accounts SET balance = balance + ? WHERE book = ? AND period = ? AND fund = ? AND bucket = ?"
+NEW_ACCOUNT = "INSERT INTO accounts (balance, book, period, fund, bucket, hard) VALUES (?, ?, ?, ?, ?, 1)"
+CONTROL = (
+    "INSERT INTO accounts (book, period, fund, bucket, balance, hard) VALUES (?, ?, ?, ?, 0, ?) "
+    "ON CONFLICT (book, period, fund, bucket) DO UPDATE SET hard = excluded.hard"
+)
+KEEP = "INSERT INTO contents (digest, body) VALUES (?, ?) ON CONFLICT DO NOTHING"
+REMEMBER = "INSERT INTO commands (id, answer) VALUES (?, ?) ON CONFLICT DO NOTHING"
+ROLE = "INSERT INTO sessions (session, role) VALUES (?, ?) ON CONFLICT DO NOTHING"
+CHECKPOINT = "INSERT INTO checkpoints (size, document) VALUES (?, ?)"
+CHAIN = "SELECT size, hash, frontier, at, booked FROM chain"
+END = "UPDATE chain SET size = ?, hash = ?, frontier = ?, at = ?, booked = ?"
+CREDENTIAL = (
+    "INSERT INTO credentials (person, hash) VALUES (?, ?) ON CONFLICT (person) DO UPDATE SET hash = excluded.hash"
+)
+
+MOST_ROWS = 16
+"""Rows that one INSERT takes; more go in several."""
+
+
+@cache
+def insert(table: str, columns: tuple[str, ...], rows: int) -> str:
+    """A statement that inserts so many rows at once."""
+    row = f"({', '.join('?' * len(columns))})"
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * rows)}"
+
+
+@cache
+def pyformat(statement: str) -> str:
+    """A statement as PostgreSQL's driver wants it."""
+    return statement.replace("%", "%%").replace("?", "%s")
+
+
+@cache
+def changed_stream(indexed: tuple[str, ...]) -> str:
+    """A statement that changes a stream; SQLite writes an index anew for every column named, whether it differs or not.
+
+    Args:
+        indexed: Those of ``INDEXED`` that differ.
+    """
+    names = [name for name in STREAM[:-1] if name not in INDEXED or name in indexed]
+    return f"UPDATE streams SET {', '.join(f'{name} = ?' for name in names)} WHERE stream = ?"
+
+
+dump = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+"""A document as a column keeps it."""
+
+
+def folded(stream: str, title: str) -> str:
+    """What a text is looked for in."""
+    return f"{stream}\n{title}".casefold()
+
+
+def new_stream(stream: str, version: int, state: Document, index: Index, updated: str) -> tuple[Any, ...]:
+    """Values of ``STREAM``."""
+    places = dump(index.waiting) if index.waiting else "[]"
+    return (
+        *(
+            version,
+            dump(state),
+            index.kind,
+            index.status,
+            index.owner,
+            index.unit,
+            index.lineage,
+            index.amount,
+            index.due,
+        ),
+        *(places, index.title, folded(stream, index.title), updated, stream),
+    )
+
+
+def change_of_stream(before: Index, row: tuple[Any, ...], index: Index) -> tuple[str, tuple[Any, ...]]:
+    """A statement and its values.
+
+    Args:
+        before: What the stream was found by until now.
+        row: Values of ``STREAM``.
+        index: What it is found by from now on.
+    """
+    differ = tuple(name for name in INDEXED if getattr(before, name) != getattr(index, name))
+    values = [value for name, value in zip(STREAM, row, strict=True) if name not in INDEXED or name in differ]
+    return changed_stream(differ), tuple(values)
+
+
+def record(row: Sequence[Any]) -> Record:
+    """A stream from columns of ``FOUND``."""
+    version, state, kind, status, owner, unit, lineage, amount, due, waiting, title, updated, stream = row
+    index = Index(kind, status, owner, unit, lineage, amount, due, places(waiting), title)
+    return Record(stream, version, json.loads(state), index, updated)
+
+
+def places(text: str) -> tuple[tuple[str, str], ...]:
+    """Roles and units from their column."""
+    return tuple((role, unit) for role, unit in json.loads(text)) if text != "[]" else ()
+
+
+def account_row(account: Account) -> tuple[str, str, str, str]:
+    """Values of ``ACCOUNT``."""
+    return account.book, account.period, account.fund, account.bucket
+
+
+def transfer_row(number: int, seq: int, transfer: Transfer) -> tuple[Any, ...]:
+    """Values of ``TRANSFER``."""
+    sides = (*account_row(transfer.source), *account_row(transfer.target))
+    return (number, seq, *sides, transfer.amount, transfer.line, transfer.memo)
+
+
+def booked(row: Sequence[Any]) -> Booked:
+    """A transfer from columns of ``TRANSFER``."""
+    transfer = Transfer(Account(*row[2:6]), Account(*row[6:10]), row[10], row[11], row[12])
+    return Booked(row[0], row[1], transfer)
