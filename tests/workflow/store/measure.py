@@ -1,6 +1,6 @@
 """How many decisions a store makes durable in a second, against a bare transaction of SQLite on the same disk.
 
-python tests/workflow/store/measure.py [FOLDER] [URL OF A POSTGRESQL DATABASE]
+python tests/workflow/store/measure.py [FOLDER] [URL OF A POSTGRESQL DATABASE, %s FOR ONE OF TWO NAMES]
 
 A unit of work is what a typical decision writes: three streams are read, two events, a state, who waits, a command, a notice, and
 two transfers. The bare one writes four statements with as many bytes. Both take turns, so that what else the disk does hits both.
@@ -14,6 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
+from operator import truediv
 from pathlib import Path
 
 from fiscus.workflow.ports import Account, Entry, Index, Notice, Stamp, Transfer
@@ -94,13 +95,13 @@ class Bare:
         run("COMMIT")
 
 
-def turns(store, path):
+def turns(store, path, money=True):
     """Seconds per unit of work of both, in turns: ours, those of a bare transaction, and our own processor time."""
     bare, ours, theirs, processor = Bare(path), [], [], []
     for number in range(ROUNDS):
         before, cpu = time.perf_counter(), time.process_time()
         for each in range(BATCH):
-            decision(store, f"proposal/p{number}", 2 * each, f"{number}.{each}")
+            decision(store, f"proposal/p{number}", 2 * each, f"{number}.{each}", money)
         ours.append((time.perf_counter() - before) / BATCH)
         processor.append((time.process_time() - cpu) / BATCH)
         before = time.perf_counter()
@@ -111,20 +112,26 @@ def turns(store, path):
 
 
 def show(name, ours, theirs, processor):
-    mine, bare = statistics.median(ours), statistics.median(theirs)
+    mine, bare, ratio = (
+        statistics.median(ours),
+        statistics.median(theirs),
+        statistics.median(map(truediv, theirs, ours)),
+    )
     print(
-        f"{name}: {1 / mine:,.0f} decisions a second, {1e6 * mine:,.0f} us each, {1e6 * statistics.median(processor):,.0f} us of processor; "
-        f"bare SQLite {1 / bare:,.0f} a second; "
-        f"ratio {statistics.median(b / m for b, m in zip(theirs, ours, strict=True)):.2f}"
+        f"{name}: {1 / mine:,.0f} a second, {1e6 * mine:,.0f} us each, {1e6 * statistics.median(processor):,.0f} us of them "
+        f"our processor time; bare SQLite {1 / bare:,.0f} a second; ratio {ratio:.2f}",
+        flush=True,
     )
 
 
 def main(folder, postgres=""):
     with tempfile.TemporaryDirectory(dir=folder) as name:
-        for kind, url in (("SQLite", f"sqlite:///{name}/fiscus.db"), ("PostgreSQL", postgres), ("memory", "")):
-            if url or kind == "memory":
-                store = prepared(SqlStore.open(url) if url else MemoryStore())
-                show(kind, *turns(store, Path(name) / f"bare-{kind}.db"))
+        for kind, url in (("SQLite", f"sqlite:///{name}/fiscus%s.db"), ("PostgreSQL", postgres), ("memory", "")):
+            for money in (False, True):
+                if url or kind == "memory":
+                    store = MemoryStore() if kind == "memory" else SqlStore.open(url.replace("%s", str(money)))
+                    label = f"{kind}, {'two transfers' if money else 'no money'}"
+                    show(label, *turns(prepared(store), Path(name) / f"bare {label}.db", money))
 
 
 if __name__ == "__main__":

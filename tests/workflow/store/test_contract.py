@@ -7,29 +7,12 @@ import json
 import threading
 
 import pytest
-import sqlalchemy as sa
+from writing import AT, account, fund, note
 
-from fiscus.errors import Conflict, InvalidInput, Overdrawn
+from fiscus.errors import Conflict, FiscusError, Overdrawn
 from fiscus.workflow.audit.log import START
 from fiscus.workflow.audit.merkle import root_of
-from fiscus.workflow.ports import Account, Entry, Filter, Index, Notice, Stamp, Transfer
-from fiscus.workflow.store.sql import SqlStore
-from fiscus.workflow.store.tables import metadata
-
-AT = "2026-11-23T20:00:00.000000Z"
-
-
-def account(bucket, book="city"):
-    return Account(book, "p1", "general", bucket)
-
-
-def note(uow, stream="proposal/p1", expected=0, kinds=("Noted",), index=None, at=AT, **data):
-    entries = [Entry(kind, data) for kind in kinds]
-    return uow.append(stream, expected, Stamp(at, "ann"), entries, {"last": kinds[-1]}, index or Index("proposal"))
-
-
-def fund(uow, amount, seq):
-    uow.move([Transfer(account("appropriated"), account("available"), amount)], seq)
+from fiscus.workflow.ports import Entry, Filter, Index, Notice, Stamp, Transfer
 
 
 def test_what_was_committed_is_there(store):
@@ -209,6 +192,180 @@ def test_the_outbox_is_emptied_in_order(store):
         assert [notice.topic for _, notice in reader.notices(unsent=False)] == ["a", "b", "c"]
 
 
+def refused_move(uow):
+    uow.move([Transfer(account("available"), account("reserved"), 101)], 1)
+
+
+def refused_version(uow):
+    note(uow, "proposal/p1", expected=7)
+
+
+def refused_command(uow):
+    uow.remember("c", {})
+
+
+def refused_checkpoint(uow):
+    uow.checkpoint({"size": 1, "root": "0"})
+
+
+def refused_control(uow):
+    uow.control(account("available", "soft"), hard=True)
+
+
+@pytest.mark.parametrize(
+    ("refused", "kind"),
+    [
+        (refused_move, Overdrawn),
+        (refused_version, Conflict),
+        (refused_command, Conflict),
+        (refused_checkpoint, Conflict),
+        (refused_control, Overdrawn),
+    ],
+)
+def test_half_of_a_decision_is_none(store, refused, kind):
+    """Whoever catches a refusal of the store cannot commit what came before it."""
+    with store.begin() as uow:
+        note(uow)
+        fund(uow, 100, 1)
+        uow.control(account("available", "soft"), hard=False)
+        uow.move([Transfer(account("available", "soft"), account("reserved", "soft"), 5)], 1)
+        uow.remember("c", {})
+        uow.checkpoint({"size": 1, "root": uow.head().root})
+        uow.commit()
+    with store.begin() as uow:
+        note(uow, "proposal/other")
+        with pytest.raises(kind):
+            refused(uow)
+        with pytest.raises(FiscusError, match="begin another"):
+            uow.send([Notice("a", {})])
+        with pytest.raises(FiscusError, match="begin another"):
+            uow.commit()
+    with store.read() as reader:
+        assert reader.load("proposal/other") is None
+        assert reader.head().size == 1
+        assert reader.balances(["city"])[account("available")] == 100
+    with store.begin() as uow:  # And the store works on.
+        note(uow, expected=1)
+        uow.commit()
+
+
+def test_what_is_missing_is_said(store):
+    with store.begin() as uow:
+        note(uow)
+        fund(uow, 1_000, 1)
+        uow.commit()
+    with store.begin() as uow, pytest.raises(Overdrawn) as there:
+        uow.move([Transfer(account("available"), account("reserved"), 2_234)], 1)
+    with store.begin() as uow, pytest.raises(Overdrawn) as new:
+        uow.move([Transfer(account("available", "cash"), account("reserved", "cash"), 7)], 1)
+    assert str(there.value) == "The budget of city (fund general) in p1 has 1,234 too little available (minor units)."
+    assert str(new.value) == "The cash in p1 has 7 too little available (minor units)."
+
+
+def test_a_unit_of_work_is_over_once_it_is_committed_or_left(store):
+    with store.begin() as uow:
+        note(uow)
+        uow.commit()
+        for late in (lambda: note(uow, "proposal/late"), uow.commit):
+            with pytest.raises(FiscusError, match="begin another"):
+                late()
+    for late in (lambda: note(uow, "proposal/late"), lambda: uow.keep(b"{}"), uow.commit):
+        with pytest.raises(FiscusError, match="begin another"):
+            late()
+    with store.read() as reader:
+        assert reader.head().size == sum(1 for _ in reader.events()) == 1
+        assert not hasattr(reader, "append")
+
+
+def test_several_appends_in_one_unit_of_work(store):
+    """Streams that are new, that were loaded, and that were not, with who they wait for, whatever order that comes in."""
+    head, board = ("head", "city"), ("board", "city")
+    with store.begin() as uow:
+        note(uow, index=Index("proposal", status="draft", waiting=(head, board, head)))
+        note(
+            uow,
+            expected=1,
+            kinds=("A", "B"),
+            index=Index("proposal", status="in_review", owner="bob", waiting=(board,)),
+        )
+        note(uow, "proposal/p2")
+        uow.commit()
+    with store.begin() as uow:
+        assert uow.load("proposal/p1").version == 3
+        note(
+            uow, expected=3, index=Index("proposal", status="approved", owner="bob", lineage="l", waiting=(board, head))
+        )
+        note(uow, "proposal/p2", expected=1, index=Index("round", title="Two"))
+        uow.commit()
+    with store.read() as reader:
+        assert [event.version for event in reader.events("proposal/p1")] == [1, 2, 3, 4]
+        assert reader.load("proposal/p1").index == Index(
+            "proposal", status="approved", owner="bob", lineage="l", waiting=(board, head)
+        )
+        for wanted, names in (
+            (Filter(waiting=(head,)), ["proposal/p1"]),
+            (Filter(status=("in_review", "draft")), []),
+            (Filter(owner="bob", lineage="l", kind="proposal"), ["proposal/p1"]),
+            (Filter(kind="round"), ["proposal/p2"]),
+            (Filter(), ["proposal/p2", "proposal/p1"]),
+        ):
+            assert [record.stream for record in reader.find(wanted)] == names
+
+
+@pytest.mark.parametrize("title", ["Größe ÄÖÜ", "Ελλάδα", "ИЖЕВСК", "100% _!'\"\\"])
+def test_text_is_found_in_any_case_of_letters(store, title):
+    with store.begin() as uow:
+        note(uow, index=Index("proposal", title=title))
+        note(uow, "proposal/p2", index=Index("proposal", title="another"))
+        uow.commit()
+    with store.read() as reader:
+        for text in (title, title.lower(), title.upper(), title[1:-1]):
+            assert [record.index.title for record in reader.find(Filter(text=text))] == [title]
+
+
+def test_names_are_in_the_order_of_their_letters(store):
+    names = ["proposal/B", "proposal/a", "proposal/é", "proposal/a-b", "proposal/aB"]
+    with store.begin() as uow:
+        for name in names:
+            note(uow, name)
+        uow.commit()
+    with store.read() as reader:
+        assert [record.stream for record in reader.find(Filter())] == sorted(names, reverse=True)
+
+
+def test_many_of_everything(store):
+    """More rows than go into one statement, more places than SQLite nests, names longer than most."""
+    places = tuple((f"r{number}", f"u{number}") for number in range(3_000))
+    title = "x" * 5_000
+    with store.begin() as uow:
+        note(uow, kinds=[f"K{number}" for number in range(2_500)], index=Index("p", title=title, waiting=places[:50]))
+        fund(uow, 10_000, 1)
+        uow.move([Transfer(account("available"), account("reserved"), 1)] * 1_500, 1)
+        uow.send([Notice("n", {"number": number}) for number in range(40)])
+        for number in range(1_200):
+            uow.keep(b"[%d]" % number)
+        uow.commit()
+    with store.read() as reader:
+        assert [event.seq for event in reader.events()] == list(range(1, 2_501))
+        assert [event.seq for event in reader.events(after=999, limit=1_200)] == list(range(1_000, 2_200))
+        assert [each.number for each in reader.booked()] == list(range(1, 1_502))
+        assert [each.number for each in reader.booked(after=400, limit=1_001)] == list(range(401, 1_402))
+        digests = [digest for digest, _ in reader.contents()]
+        assert digests == sorted(hashlib.sha256(b"[%d]" % number).hexdigest() for number in range(1_200))
+        assert [notice.body["number"] for _, notice in reader.notices()] == list(range(40))
+        assert reader.count(Filter(waiting=places[49:])) == reader.count(Filter(waiting=(*places, ("r1", "")))) == 1
+        assert reader.count(Filter(waiting=places[50:])) == 0
+
+
+def test_passwords_are_kept_apart(store):
+    assert store.credential("ann") is None
+    store.set_credential("ann", "one")
+    store.set_credential("ann", "two")
+    assert store.credential("ann") == "two"
+    with store.read() as reader:
+        assert reader.head().size == 0
+
+
 def test_roles_of_a_session_are_remembered(store):
     with store.begin() as uow:
         stamp = Stamp(AT, "ann", session="s1")
@@ -239,113 +396,3 @@ def test_writers_come_one_after_another(store):
         thread.join()
     with store.read() as reader:
         assert reader.head().size == reader.load("proposal/p1").version == 41
-
-
-# What follows is about databases alone.
-
-
-@pytest.fixture
-def full(url):
-    store = SqlStore.open(url)
-    with store.begin() as uow:
-        (event,) = note(uow)
-        fund(uow, 100, event.seq)
-        uow.keep(b"{}")
-        uow.remember("c", {})
-        uow.checkpoint({"size": 1, "root": uow.head().root, "at": AT})
-        uow.commit()
-    yield store
-    store.close()
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE events SET body = 'x'",
-        "DELETE FROM events",
-        "UPDATE contents SET body = 'x'",
-        "DELETE FROM contents",
-        "UPDATE transfers SET amount = 1",
-        "DELETE FROM transfers",
-        "UPDATE commands SET answer = 'x'",
-        "DELETE FROM commands",
-        "UPDATE checkpoints SET document = 'x'",
-        "DELETE FROM checkpoints",
-        "INSERT INTO events (seq, stream, version, body, hash) VALUES (3, 's', 1, 'x', 'x')",
-        "INSERT INTO events (seq, stream, version, body, hash) VALUES (2, 'proposal/p1', 1, 'x', 'x')",
-        "UPDATE accounts SET balance = -1 WHERE bucket = 'available'",
-        "INSERT INTO chain (id, size, hash, frontier, at, booked) VALUES (2, 0, '', '', '', 0)",
-        "INSERT INTO transfers SELECT 2, seq, source_book, source_period, source_fund, source_bucket, target_book, target_period, "
-        "target_fund, target_bucket, 0, line, memo FROM transfers",
-    ],
-)
-def test_the_database_itself_refuses_to_forget(full, statement):
-    with full.engine.connect() as connection, pytest.raises(sa.exc.DBAPIError):
-        connection.exec_driver_sql(statement)
-    with full.read() as reader:
-        assert reader.head().size == sum(1 for _ in reader.events()) == 1
-
-
-def test_postgres_refuses_to_truncate(postgres_url):
-    store = SqlStore.open(postgres_url)
-    with store.engine.connect() as connection, pytest.raises(sa.exc.DBAPIError, match="append-only"):
-        connection.exec_driver_sql("TRUNCATE transfers, events")
-    store.close()
-
-
-def test_the_schema_is_the_one_the_program_knows(full):
-    from alembic.autogenerate import compare_metadata
-    from alembic.runtime.migration import MigrationContext
-
-    with full.engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-
-
-def test_a_store_is_opened_again(url):
-    for number in range(3):
-        store = SqlStore.open(url)
-        with store.begin() as uow:
-            note(uow, expected=number)
-            uow.commit()
-        store.close()
-    store = SqlStore.open(url)
-    with store.read() as reader:
-        assert reader.head().size == 3
-    store.close()
-
-
-def test_a_newer_database_is_refused(full, url):
-    with full.engine.connect() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(InvalidInput, match="newer than this program"):
-        SqlStore.open(url)
-
-
-def test_passwords_are_kept_apart(full):
-    assert full.credential("ann") is None
-    full.set_credential("ann", "one")
-    full.set_credential("ann", "two")
-    assert full.credential("ann") == "two"
-    with full.read() as reader:
-        assert "two" not in "".join(event.body.decode() for event in reader.events())
-
-
-@pytest.mark.parametrize(
-    ("url", "words"),
-    [
-        ("nonsense", "no database URL"),
-        ("mysql://x/y", "not supported"),
-        ("sqlite://", "a file"),
-        ("sqlite:////no/such/folder/x.db", "does not exist"),
-        ("postgresql://nobody@127.0.0.1:1/none", "cannot be used"),
-    ],
-)
-def test_what_cannot_be_opened_is_said(url, words):
-    with pytest.raises(InvalidInput, match=words):
-        SqlStore.open(url)
-
-
-def test_a_new_file_is_nobody_elses(tmp_path):
-    path = tmp_path / "fiscus.db"
-    SqlStore.open(f"sqlite:///{path}").close()
-    assert path.stat().st_mode & 0o077 == 0

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import random
-import subprocess
-import sys
-from pathlib import Path
+from collections import Counter
 
 import pytest
-from worker import content, give, lives, opened, prepare, shown, steps
+from worker import content, give, lives, opened, prepare, race, shown, steps
 
 from fiscus.errors import Refused
 from fiscus.workflow.audit.replaying import replayed
@@ -19,8 +17,6 @@ from fiscus.workflow.proposal.transitions import STATES
 from fiscus.workflow.service import reading
 from fiscus.workflow.store.failpoints import PLACES
 from fiscus.workflow.store.sql import SqlStore
-
-WORKER = str(Path(__file__).with_name("worker.py"))
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["fiscus.workflow.service", "fiscus.workflow.store.sql", "alembic.command", "psycopg"])
@@ -131,20 +127,16 @@ def test_processes_that_open_a_new_database_at_once(empty_url):
     store.close()
 
 
-def start(url, *words):
-    return subprocess.Popen(
-        [sys.executable, WORKER, url, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-
-
 def all_at_once(url, *given):
-    """Processes that are given ``(name, kind)`` each, let go together; what they said."""
-    processes = [start(url, "race", name, kind) for name, kind in given]
-    assert all(process.stdout.readline() == "ready\n" for process in processes)
+    """Processes that are given ``(name, kind)`` each, let go together; what came of each."""
+    ready, told = PROCESSES.Barrier(len(given)), PROCESSES.Queue()
+    processes = [PROCESSES.Process(target=race, args=(url, *each, ready, told)) for each in given]
     for process in processes:
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    return [process.communicate(timeout=120)[0].strip() for process in processes]
+        process.start()
+    came = [told.get(timeout=120) for _ in given]
+    for process in processes:
+        process.join(60)
+    return came
 
 
 def raced(url, count, money):
@@ -154,13 +146,12 @@ def raced(url, count, money):
     for name in names:
         give(store, do.Draft(name, content(name, 1)), "ann", f"{name}.draft")
         give(store, do.Submit(name), "ann", f"{name}.submit")
-    told = all_at_once(url, *((name, "approve") for name in names))
-    assert told.count("done approved") == money
-    assert told.count("refused funds.unavailable") == count - money
+    told = {name: what for name, _, what in all_at_once(url, *((name, "approve") for name in names))}
+    assert Counter(told.values()) == {"done approved": money, "refused funds.unavailable": count - money}
     # The same proposal released by everyone at once is released once.
-    done = names[told.index("done approved")]
+    done = next(name for name, what in told.items() if what == "done approved")
     released = all_at_once(url, *[(done, "release")] * count)
-    assert set(released) <= {"done released"}  # The same key: all are answered as the first.
+    assert {what for _, _, what in released} == {"done released"}  # The same key: all are answered as the first.
     with store.read() as reader:
         replayed(reader)
         balances = {each.bucket: amount for each, amount in reader.balances().items()}
@@ -186,8 +177,10 @@ def raced_edits(url, count):
         give(store, do.Draft(name, content(name, 1)), "ann", f"{name}.draft")
         give(store, do.Submit(name), "ann", f"{name}.submit")
     seen = {name: shown(store, name) for name in names}
-    told = all_at_once(url, *((name, kind) for name in names for kind in ("approve", "edit")))
-    for name, approved, edited in zip(names, told[::2], told[1::2], strict=True):
+    came = all_at_once(url, *((name, kind) for name in names for kind in ("approve", "edit")))
+    told = {(name, kind): what for name, kind, what in came}
+    for name in names:
+        approved, edited = told[name, "approve"], told[name, "edit"]
         assert (approved, edited) in {("done approved", "refused transition"), ("refused transition", "done draft")}
         with store.read() as reader:
             proposal = reading.known_proposal(reader, name)

@@ -1,12 +1,8 @@
-"""Processes that give commands: until they are killed, noting every one that was acknowledged, or at once when told to.
-
-python worker.py URL race NAME KIND
-"""
+"""What processes do that tests start: give commands until they are killed, or all at once."""
 
 from __future__ import annotations
 
 import os
-import sys
 from datetime import UTC, datetime, timedelta
 
 from fiscus.errors import FiscusError
@@ -147,23 +143,26 @@ def opened(url):
     store.close()
 
 
-def race(store, name, kind):
-    """One command on one proposal, as fast as may be; says what came of it."""
+def race(url, name, kind, ready, told):
+    """One command on one proposal, as fast as may be.
+
+    Args:
+        url: Of the store.
+        name: Of the proposal.
+        kind: Of the command.
+        ready: Barrier at which all wait for each other.
+        told: Queue for what came of it.
+    """
+    store = SqlStore.open(url)
     person = {"approve": "bob", "release": "cyd", "edit": "ann"}[kind]
     command = {
         "approve": do.Approve(name, shown(store, name)),
         "release": do.Release(name),
         "edit": do.Edit(name, content("another", 2)),
     }[kind]
-    print("ready", flush=True)
-    sys.stdin.readline()
+    ready.wait(60)
     try:
-        answer = give(store, command, person, f"{name}.{kind}")
-        print(f"done {answer.status}", flush=True)
+        came = f"done {give(store, command, person, f'{name}.{kind}').status}"
     except FiscusError as error:
-        print(f"refused {getattr(error, 'rule', type(error).__name__)}", flush=True)
-
-
-if __name__ == "__main__":
-    where, _, *rest = sys.argv[1:]
-    race(SqlStore.open(where), *rest)
+        came = f"refused {getattr(error, 'rule', type(error).__name__)}"
+    told.put((name, kind, came))

@@ -103,13 +103,12 @@ def engine_of(url: str) -> sa.Engine:
     kind = parsed.get_backend_name()
     if kind == "sqlite":
         _file(parsed)
-        engine = sa.create_engine(
-            parsed, poolclass=sa.NullPool, connect_args={"check_same_thread": False, "cached_statements": 256}
-        )
+        given: dict[str, Any] = {"check_same_thread": False, "cached_statements": 256}
     elif kind == "postgresql":
-        engine = sa.create_engine(parsed.set(drivername="postgresql+psycopg"), poolclass=sa.NullPool)
+        parsed, given = parsed.set(drivername="postgresql+psycopg"), {}
     else:
         raise InvalidInput(f"{kind} is not supported: use sqlite or postgresql")
+    engine = sa.create_engine(parsed, poolclass=sa.QueuePool, pool_reset_on_return=None, connect_args=given)
     sa.event.listen(engine, "connect", _prepare_sqlite if kind == "sqlite" else _prepare_postgres)
     return engine
 
