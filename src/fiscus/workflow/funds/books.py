@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from fiscus.core.money import written
+from fiscus.core.money import currency, written
+from fiscus.errors import InvalidMoney
 from fiscus.workflow.actor import Actor
 from fiscus.workflow.identity.registry import Registry
 from fiscus.workflow.ports import Account, Entry, Transfer
@@ -17,6 +18,9 @@ CASH = "cash"
 
 BUDGET_ROLE = "budget"
 """Role whose holders set budgets and cash."""
+
+LARGEST = 2**53 - 1
+"""Minor units that JSON carries exactly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +158,33 @@ def decide(
     """
     if not registry.may(actor.person, actor.behalf, BUDGET_ROLE, "", at):
         return Refusal("funds.not_entitled", f"{actor.person} does not hold the role {BUDGET_ROLE!r} for all units.")
-    if command.amount < 0 or (isinstance(command, SetCash) and command.reserve < 0):
-        return Refusal("funds.negative", "A budget is not below zero.")
-    if books.currency and command.currency != books.currency:
-        return Refusal("funds.currency", f"The books are kept in {books.currency}, not in {command.currency}.")
+    refused = _unusable(books, command)
+    if refused:
+        return refused
     if isinstance(command, SetBudget):
         return _set_budget(books, command, registry, balances)
     return _set_cash(books, command, balances)
+
+
+def _unusable(books: Books, command: Command) -> Refusal | None:
+    """What is wrong with a command, whatever there is in the books."""
+    amounts = (command.amount, command.reserve) if isinstance(command, SetCash) else (command.amount,)
+    for amount in amounts:
+        if type(amount) is not int or amount > LARGEST:
+            return Refusal("funds.amount", f"{amount!r} is no whole number of minor units up to {LARGEST:,}.")
+        if amount < 0:
+            return Refusal("funds.negative", "A budget is not below zero.")
+    names = ("period",) if isinstance(command, SetCash) else ("period", "fund")
+    for name in names:
+        if not getattr(command, name):
+            return Refusal("funds.unnamed", f"The {name} is empty: name it.")
+    if books.currency and command.currency != books.currency:
+        return Refusal("funds.currency", f"The books are kept in {books.currency}, not in {command.currency}.")
+    try:
+        currency(command.currency)
+    except InvalidMoney as error:
+        return Refusal("funds.currency", f"{error}.")
+    return None
 
 
 def _set_budget(
@@ -172,14 +196,22 @@ def _set_budget(
     more = command.amount + balances.get(key.account("appropriated"), 0)
     spare = balances.get(key.account("available"), 0)
     if more + spare < 0 and command.hard:
-        return Refusal(
-            "funds.unavailable",
-            f"{describe(key).capitalize()} cannot be cut by {written(-more, command.currency)}: only "
-            f"{written(spare, command.currency)} of it is not reserved or spent yet.",
-        )
+        return Refusal("funds.unavailable", _too_little(key, command, more, spare))
     data = {"book": key.book, "period": key.period, "fund": key.fund, "amount": command.amount, "hard": command.hard}
     transfers = both_ways(key.account("appropriated"), key.account("available"), more)
     return [Entry("BudgetSet", data | {"currency": command.currency, "transfers": as_data(transfers)})]
+
+
+def _too_little(key: Key, command: SetBudget, more: int, spare: int) -> str:
+    """Why a budget cannot be this small; one that was overdrawn while it was soft may want more than is given."""
+    name = describe(key).capitalize()
+    if spare < 0:
+        missing = written(-more - spare, command.currency)
+        return f"{name} is overdrawn and would still lack {missing}: give it that much more, or keep it soft."
+    return (
+        f"{name} cannot be cut by {written(-more, command.currency)}: only "
+        f"{written(spare, command.currency)} of it is not reserved or spent yet."
+    )
 
 
 def _set_cash(books: Books, command: SetCash, balances: Mapping[Account, int]) -> list[Entry]:

@@ -51,7 +51,7 @@ def _first(command: do.AddPerson, actor: Actor, at: datetime) -> Outcome:
     refused = _badly_named("person", command.person)
     if refused:
         return refused
-    if actor.person != command.person or command.kind != HUMAN:
+    if actor.person != command.person or actor.behalf or command.kind != HUMAN or command.accountable:
         return Refusal("identity.first", "The first person adds themself, and is human.")
     return [
         Entry("PersonAdded", _person(command)),
@@ -168,21 +168,32 @@ def _grant_role(registry: Registry, command: do.GrantRole, actor: Actor, at: dat
 
 
 def _clash_of(registry: Registry, person: str, role: str, at: datetime) -> Refusal | None:
-    """Exclusive roles that one human would come to hold, those of their service accounts and of delegations included."""
+    """Exclusive roles that one human would come to hold, or one who acts for them."""
     human = registry.accountable(person)
-    others = [each for each in registry.people if registry.accountable(each) == human]
-    held = {*(r for each in others for r in registry.roles_of(each, at)), role} - {""}
+    clash = _clash(registry, human, _within_reach(registry, human, at) | ({role} - {""}))
+    if clash or not role:
+        return clash
+    takers = {
+        each.taker
+        for each in registry.delegations
+        if each.giver == person and each.until > timestamp(at) and each.covers(role)
+    }
+    for taker in sorted(takers):
+        clash = _clash(registry, taker, _within_reach(registry, taker, at) | {role})
+        if clash:
+            return clash
+    return None
+
+
+def _within_reach(registry: Registry, human: str, at: datetime) -> set[str]:
+    """Roles that a human holds, those of their service accounts and of delegations to them included, even coming ones."""
+    accounts = (each for each in registry.people if registry.accountable(each) == human)
+    held = {role for account in accounts for role in registry.roles_of(account, at)}
     moment = timestamp(at)
     for delegation in registry.delegations:
-        if delegation.until <= moment:
-            continue
-        if delegation.taker == human:
-            held |= {r for r in registry.roles_of(delegation.giver, at) if delegation.covers(r)}
-        elif delegation.giver == human and role and delegation.covers(role):
-            refused = _clash(registry, delegation.taker, {role, *registry.roles_of(delegation.taker, at)})
-            if refused:
-                return refused
-    return _clash(registry, human, held)
+        if delegation.taker == human and delegation.until > moment:
+            held |= {role for role in registry.roles_of(delegation.giver, at) if delegation.covers(role)}
+    return held
 
 
 def _clash(registry: Registry, person: str, held: set[str]) -> Refusal | None:
@@ -235,7 +246,7 @@ def _delegate(registry: Registry, command: do.Delegate, actor: Actor, at: dateti
                 "identity.delegated", f"{command.taker} acts for {actor.person} until {other.until[:10]} already."
             )
     passed = set(command.roles or mine)
-    clash = _clash(registry, command.taker, passed | registry.roles_of(command.taker, at))
+    clash = _clash(registry, command.taker, passed | _within_reach(registry, command.taker, at))
     if clash:
         return clash
     name = f"d{len(registry.delegations) + 1}"

@@ -126,6 +126,8 @@ class Registry:
         """
         if not behalf or behalf == person:
             return self.holds(person, role, unit, at)
+        if role == ADMINISTRATOR:
+            return False  # Granted, never delegated: not even by one who got it after they delegated all they had.
         moment = timestamp(at)
         given = any(
             each.giver == behalf and each.in_force(moment) and each.covers(role)
