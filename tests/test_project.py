@@ -300,6 +300,12 @@ def test_servers_never_reach_a_solver_an_environment_or_a_learner() -> None:
     assert chains == []
 
 
+def test_files_of_tests_have_names_of_their_own() -> None:
+    """Pytest takes one module a name where folders of tests are no packages."""
+    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_importing_fiscus_loads_nothing_heavy() -> None:
     code = "import fiscus, json, sys; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

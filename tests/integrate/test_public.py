@@ -23,6 +23,7 @@ BONDS = PLANS / "baltimore-go-fy2024"
 ALL_FUNDS = PLANS / "baltimore-all-funds-fy2024"
 FEDERAL = PLANS / "us-federal-fy2016"
 DECISIONS = ("planning_amt", "bof_amt", "boe_amt", "budget_amt")
+BY_HAND = {"README.md", "authority.yaml"}
 READ_WITH_A_PLAN = ("plan.yaml", "units.csv", "lines.csv", "rules.yaml")
 PLAN_KEYS = {
     "name", "currency", "periods", "budget", "method", "spend_weight", "discount_rate", "opening_cash", "reserve",
@@ -91,9 +92,14 @@ def test_made_anew_the_plans_are_the_same_to_the_byte(tmp_path: Path) -> None:
     write_shipped_plans(tmp_path)
     for folder in (BONDS, ALL_FUNDS, FEDERAL):
         made = {path.name: path.read_bytes() for path in (tmp_path / folder.name).iterdir()}
-        kept = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "README.md"}
+        kept = {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in BY_HAND}
         assert made == kept
         assert not any(b"\r" in content for content in made.values())
+
+
+def test_the_authority_matrix_beside_the_plan_is_the_one_in_configs() -> None:
+    ours = Path(__file__).parents[2] / "configs" / "authority" / "baltimore.yaml"
+    assert (BONDS / "authority.yaml").read_bytes() == ours.read_bytes()
 
 
 @every_plan

@@ -19,7 +19,7 @@ __all__ = [
 def write_shipped_plans(folder: Path) -> None:
     """Make every shipped plan anew from the raw data, each in its own folder below this one.
 
-    Their README files are written by hand.
+    Their README files and authority matrices are written by hand.
     """
     baltimore_go_plan(folder / "baltimore-go-fy2024")
     baltimore_all_funds_plan(folder / "baltimore-all-funds-fy2024")
