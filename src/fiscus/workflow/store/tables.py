@@ -137,3 +137,35 @@ checkpoints = sa.Table(
 
 credentials = sa.Table("credentials", metadata, _text("person", primary_key=True), _text("hash"), **SHORT)
 """Passwords; no part of the log, which everyone may read."""
+
+browser_sessions = sa.Table(
+    "browser_sessions",
+    metadata,
+    _text("token", primary_key=True),
+    *(_text(name) for name in ("person", "kind", "csrf", "begun", "seen", "proved", "until")),
+    sa.Index("ix_browser_sessions_person", "person"),
+    **SHORT,
+)
+"""Who is signed in, by the digest of what their browser or program shows; nothing here lets anybody in."""
+
+throttles = sa.Table(
+    "throttles", metadata, _text("key", primary_key=True), _number("failures"), _text("until"), **SHORT
+)
+
+links = sa.Table(
+    "links", metadata, _text("token", primary_key=True), *(_text(n) for n in ("purpose", "person", "until")), **SHORT
+)
+
+second_factors = sa.Table(
+    "second_factors", metadata, _text("person", primary_key=True), _text("secret"), _number("used"), **SHORT
+)
+
+identities = sa.Table(
+    "identities",
+    metadata,
+    _text("issuer", primary_key=True),
+    _text("subject", primary_key=True),
+    _text("person"),
+    **SHORT,
+)
+"""Accounts at OpenID providers."""

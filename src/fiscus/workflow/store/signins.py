@@ -1,0 +1,120 @@
+"""Sign-ins in an SQL store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, fields
+from typing import Any
+
+from fiscus.workflow.identity.sessions import Link, Session, Throttle
+from fiscus.workflow.store.sql import SqlStore
+
+_SESSION = ", ".join(each.name for each in fields(Session))
+_SAVE = (
+    f"INSERT INTO browser_sessions ({_SESSION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (token) DO UPDATE SET seen = excluded.seen, proved = excluded.proved"
+)
+
+
+class SqlSignIns:
+    """Sign-ins beside everything else, outside the log: nobody proves anything by them.
+
+    Args:
+        store: Whose database.
+    """
+
+    def __init__(self, store: SqlStore) -> None:
+        self.store = store
+
+    def session(self, token: str) -> Session | None:
+        row = self._one(f"SELECT {_SESSION} FROM browser_sessions WHERE token = ?", token)
+        return None if row is None else Session(*row)
+
+    def save_session(self, session: Session) -> None:
+        self._write((_SAVE, astuple(session)))
+
+    def end_session(self, token: str) -> None:
+        self._write(("DELETE FROM browser_sessions WHERE token = ?", (token,)))
+
+    def end_sessions(self, person: str, but: str = "") -> None:
+        self._write(("DELETE FROM browser_sessions WHERE person = ? AND token <> ?", (person, but)))
+
+    def sessions(self, person: str) -> tuple[Session, ...]:
+        statement = f"SELECT {_SESSION} FROM browser_sessions WHERE person = ? ORDER BY begun DESC"
+        with self.store.read() as reader:
+            return tuple(Session(*row) for row in reader.run(statement, (person,)).fetchall())
+
+    def throttle(self, key: str) -> Throttle:
+        row = self._one("SELECT failures, until FROM throttles WHERE key = ?", key)
+        return Throttle() if row is None else Throttle(*row)
+
+    def set_throttle(self, key: str, throttle: Throttle | None) -> None:
+        if throttle is None:
+            if self.throttle(key) != Throttle():
+                self._write(("DELETE FROM throttles WHERE key = ?", (key,)))
+            return
+        statement = (
+            "INSERT INTO throttles (key, failures, until) VALUES (?, ?, ?) "
+            "ON CONFLICT (key) DO UPDATE SET failures = excluded.failures, until = excluded.until"
+        )
+        self._write((statement, (key, throttle.failures, throttle.until)))
+
+    def save_link(self, link: Link) -> None:
+        self._write(
+            ("DELETE FROM links WHERE purpose = ? AND person = ?", (link.purpose, link.person)),
+            ("INSERT INTO links (token, purpose, person, until) VALUES (?, ?, ?, ?)", astuple(link)),
+        )
+
+    def link(self, token: str) -> Link | None:
+        row = self._one("SELECT token, purpose, person, until FROM links WHERE token = ?", token)
+        return None if row is None else Link(*row)
+
+    def use_link(self, token: str) -> bool:
+        return self._write(("DELETE FROM links WHERE token = ?", (token,))) == 1
+
+    def second_factor(self, person: str) -> tuple[str, int] | None:
+        row = self._one("SELECT secret, used FROM second_factors WHERE person = ?", person)
+        return None if row is None else (row[0], row[1])
+
+    def use_step(self, person: str, step: int) -> bool:
+        statement = "UPDATE second_factors SET used = ? WHERE person = ? AND used < ?"
+        return self._write((statement, (step, person, step))) == 1
+
+    def set_second_factor(self, person: str, secret: str | None) -> None:
+        gone = ("DELETE FROM second_factors WHERE person = ?", (person,))
+        if secret is None:
+            self._write(gone)
+        else:
+            self._write(gone, ("INSERT INTO second_factors (person, secret, used) VALUES (?, ?, 0)", (person, secret)))
+
+    def identity(self, issuer: str, subject: str) -> str:
+        with self.store.read() as reader:
+            statement = "SELECT person FROM identities WHERE issuer = ? AND subject = ?"
+            row = reader.run(statement, (issuer, subject)).fetchone()
+        return "" if row is None else str(row[0])
+
+    def set_identity(self, issuer: str, subject: str, person: str) -> None:
+        statement = (
+            "INSERT INTO identities (issuer, subject, person) VALUES (?, ?, ?) "
+            "ON CONFLICT (issuer, subject) DO UPDATE SET person = excluded.person"
+        )
+        self._write((statement, (issuer, subject, person)))
+
+    def credential(self, person: str) -> str | None:
+        return self.store.credential(person)
+
+    def set_credential(self, person: str, hash_: str) -> None:
+        self.store.set_credential(person, hash_)
+
+    def _one(self, statement: str, value: str) -> Any:
+        with self.store.read() as reader:
+            return reader.run(statement, (value,)).fetchone()
+
+    def _write(self, *statements: tuple[str, Sequence[Any]]) -> int:
+        """Rows that the last of them changed."""
+        changed = 0
+        with self.store.begin() as unit:
+            for statement, values in statements:
+                changed = unit.run(statement, values).rowcount
+            unit.commit()
+        return changed
