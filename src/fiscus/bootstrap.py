@@ -11,7 +11,9 @@ from pathlib import Path
 from uuid import uuid4
 
 from fiscus.workflow.actor import Actor
+from fiscus.workflow.identity.sessions import SignIns
 from fiscus.workflow.ports import UnitOfWork
+from fiscus.workflow.store.signins import SqlSignIns
 from fiscus.workflow.store.sql import SqlStore
 
 DATABASE = "FISCUS_DATABASE_URL"
@@ -28,16 +30,20 @@ class Office:
     Attributes:
         store: Where everything is kept.
         clock: Says what time it is.
+        sign_ins: Who is signed in, beside the log.
     """
 
     store: SqlStore
     clock: Callable[[], datetime]
+    sign_ins: SignIns
 
     @contextmanager
-    def at_work(self, person: str, behalf: str = "") -> Iterator[tuple[UnitOfWork, Actor, datetime, str]]:
+    def at_work(
+        self, person: str, behalf: str = "", session: str = ""
+    ) -> Iterator[tuple[UnitOfWork, Actor, datetime, str]]:
         """A unit of work for one person, committed where nothing went wrong: it, the actor, the time and the command's id."""
         with self.store.begin() as uow:
-            yield uow, Actor(person, behalf), self.clock(), uuid4().hex
+            yield uow, Actor(person, behalf, session), self.clock(), uuid4().hex
             uow.commit()
 
 
@@ -59,4 +65,5 @@ def open_office(url: str = "", clock: Callable[[], datetime] = now) -> Office:
         url: As of ``database_url``.
         clock: Says what time it is.
     """
-    return Office(SqlStore.open(database_url(url)), clock)
+    store = SqlStore.open(database_url(url))
+    return Office(store, clock, SqlSignIns(store))

@@ -22,6 +22,7 @@ from fiscus.cli import (
     proposals,
     rounds,
     runs,
+    serve,
     verify,
 )
 
@@ -78,6 +79,7 @@ for name, group in (
     ("audit", audit.audit),
 ):
     app.add_typer(group, name=name, rich_help_panel="Decisions")
+app.command("serve", rich_help_panel="Decisions")(serve.serve)
 app.command("demo")(demo.demo)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from fiscus.core.problem import Problem
 from fiscus.errors import BrokenRun
+from fiscus.integrate.evidence import evidence_of
 from fiscus.optimise.explain.lines import largest_changes
 from fiscus.optimise.explain.overview import saved_result
 from fiscus.optimise.run_folder import SavedRun, read
@@ -54,6 +55,7 @@ def content_of_run(
     problem = stored_problem(run)
     if not saved.amounts:
         raise BrokenRun(f"{run} has no allocation to propose ({saved.document.get('status')})")
+    result = saved_result(saved, problem)
     proof = dict(saved.document.get("proof") or {})
     proved = proof.get("status") == "proved"
     evidence = {
@@ -63,8 +65,9 @@ def content_of_run(
         "checks": [[check.name, check.standing, check.sentence] for check in verification.checks],
         "binding": list(saved.document.get("binding", ()))[:MOST_ROWS],
         "binding_rows": saved.document.get("binding_rows", 0),
-        "changes": [text for _, _, _, text in largest_changes(saved_result(saved, problem))],
+        "changes": [text for _, _, _, text in largest_changes(result)],
         "requests": requests(problem),
+        **evidence_of(result),
         "alternatives": [_alternative(other, saved) for other in alternatives],
         "run": run.name,
     }

@@ -250,6 +250,14 @@ class Reader(Protocol):
             limit: Most events, 0 for all.
         """
 
+    def backwards(self, stream: str = "", before: int = 0) -> Iterator[Written]:
+        """Events, the latest first.
+
+        Args:
+            stream: Of this stream alone; empty for all.
+            before: Those with lower numbers alone; 0 for all.
+        """
+
     def content(self, digest: str) -> bytes | None:
         """A document by its digest; None where there is none."""
 

@@ -109,7 +109,10 @@ class SignIns(Protocol):
         """By its digest."""
 
     def save_session(self, session: Session) -> None:
-        """New, or with other times."""
+        """A new one."""
+
+    def touch_session(self, session: Session) -> None:
+        """Other times; one that was ended meanwhile stays so."""
 
     def end_session(self, token: str) -> None:
         """It is over."""
@@ -183,13 +186,13 @@ def recognise(store: SignIns, secret: str, at: datetime) -> Session | None:
         return None
     if timestamp(at) >= timestamp(moment(session.seen) + TOUCH):
         session = replace(session, seen=timestamp(at))
-        store.save_session(session)
+        store.touch_session(session)
     return session
 
 
 def prove(store: SignIns, session: Session, at: datetime) -> None:
     """Whoever is signed in said again who they are."""
-    store.save_session(replace(session, proved=timestamp(at), seen=timestamp(at)))
+    store.touch_session(replace(session, proved=timestamp(at), seen=timestamp(at)))
 
 
 def same(one: str, other: str) -> bool:

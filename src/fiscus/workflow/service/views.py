@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -80,6 +80,67 @@ def inbox(reader: Reader, person: str, at: datetime, *, mine: bool = True) -> tu
     return tuple(_row(record, at) for record in found if _for(record, registry, person, at))
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A page of a list.
+
+    Attributes:
+        rows: That are on it.
+        count: On all pages, of what the store finds; duties and units may leave fewer of those that wait for somebody.
+    """
+
+    rows: tuple[Row, ...]
+    count: int
+
+
+def listed(
+    reader: Reader,
+    registry: Registry,
+    person: str,
+    at: datetime,
+    which: str,
+    *,
+    text: str = "",
+    limit: int = 50,
+    offset: int = 0,
+) -> Listed:
+    """A page of proposals.
+
+    Args:
+        reader: Of the store.
+        registry: Of people.
+        person: Who looks.
+        at: Now.
+        which: ``mine`` waits for them; ``others`` is open and does not; ``overdue`` is late; ``own`` was proposed by them; ``all``.
+        text: Part of a title or id.
+        limit: Rows on a page.
+        offset: Rows on the pages before.
+    """
+    roles = tuple((role, "") for role in sorted(roles_of(registry, person, at)))
+    if which == "mine" and not roles:
+        return Listed((), 0)
+    base = Filter(kind="proposal", text=text)
+    wanted = {
+        "mine": replace(base, waiting=roles),
+        "others": replace(base, status=OPEN),
+        "overdue": replace(base, status=OPEN, overdue=timestamp(at)),
+        "own": replace(base, owner=person),
+    }.get(which, base)
+    if which not in ("mine", "others"):
+        found = reader.find(replace(wanted, limit=limit, offset=offset))
+        return Listed(tuple(_row(record, at) for record in found), reader.count(wanted))
+    rows: list[Row] = []
+    passed, count, start = 0, reader.count(wanted), 0
+    while len(rows) < limit and start < count:  # Who may sign depends on more than an index knows.
+        for record in reader.find(replace(wanted, limit=4 * limit, offset=start)):
+            if _for(record, registry, person, at) == (which == "mine"):
+                passed += 1
+                if passed > offset and len(rows) < limit:
+                    rows.append(_row(record, at))
+        start += 4 * limit
+    return Listed(tuple(rows), count)
+
+
 def roles_of(registry: Registry, person: str, at: datetime) -> frozenset[str]:
     """Roles that a person may act in, themselves or for others."""
     return frozenset(role for who in registry.capacities(person, at) for role in registry.roles_of(who, at))
@@ -87,7 +148,25 @@ def roles_of(registry: Registry, person: str, at: datetime) -> frozenset[str]:
 
 def _for(record: Record, registry: Registry, person: str, at: datetime) -> bool:
     proposal = from_json(record.state)
-    account = registry.accountable
+    return bool(openings(proposal, registry, person, at) or release_capacities(proposal, registry, person, at))
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A signature that somebody may give.
+
+    Attributes:
+        stage: Its name.
+        behalf: For whom; empty for themselves.
+    """
+
+    stage: str
+    behalf: str
+
+
+def openings(proposal: Proposal, registry: Registry, person: str, at: datetime) -> tuple[Opening, ...]:
+    """Stages that wait for somebody now, and for whom they could sign; duties are looked at when they do."""
+    account, found = registry.accountable, []
     for who in registry.capacities(person, at):
         behalf = "" if who == person else who
         humans = {account(person), account(who)}
@@ -95,13 +174,18 @@ def _for(record: Record, registry: Registry, person: str, at: datetime) -> bool:
             signed = any(
                 humans & {account(a.person), account(a.behalf or a.person)} for a in proposal.given(stage.name)
             )
-            if not signed and any(
-                registry.may(person, behalf, role, proposal.unit, at) for role in proposal.roles_of(stage)
-            ):
-                return True
-        if proposal.status in WITH_MONEY[:2] and registry.may(person, behalf, proposal.release_role, proposal.unit, at):
-            return True
-    return False
+            roles = proposal.roles_of(stage)
+            if not signed and any(registry.may(person, behalf, role, proposal.unit, at) for role in roles):
+                found.append(Opening(stage.name, behalf))
+    return tuple(found)
+
+
+def release_capacities(proposal: Proposal, registry: Registry, person: str, at: datetime) -> tuple[str, ...]:
+    """For whom somebody could release money of a proposal now; empty for themselves."""
+    if proposal.status not in WITH_MONEY[:2]:
+        return ()
+    capacities = ("" if who == person else who for who in registry.capacities(person, at))
+    return tuple(who for who in capacities if registry.may(person, who, proposal.release_role, proposal.unit, at))
 
 
 def _row(record: Record, at: datetime) -> Row:

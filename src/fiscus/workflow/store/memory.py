@@ -111,6 +111,11 @@ class MemoryReader:
                 if given == limit:
                     return
 
+    def backwards(self, stream: str = "", before: int = 0) -> Iterator[Written]:
+        for event in reversed(self._data.events[: before - 1 if before else None]):
+            if stream in ("", event.stream):
+                yield event
+
     def content(self, digest: str) -> bytes | None:
         return self._data.contents.get(digest)
 

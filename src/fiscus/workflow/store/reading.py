@@ -65,6 +65,18 @@ class SqlReader:
             if len(found) < size:
                 return
 
+    def backwards(self, stream: str = "", before: int = 0) -> Iterator[Written]:
+        before = before or 2**62
+        only, of = (" AND stream = ?", (stream,)) if stream else ("", ())
+        while True:
+            statement = f"SELECT seq, body FROM events WHERE seq < ?{only} ORDER BY seq DESC LIMIT {BATCH}"
+            found = self.run(statement, (before, *of)).fetchall()
+            for seq, body in found:
+                before = seq
+                yield read(json.loads(body), body.encode("utf-8"))
+            if len(found) < BATCH:
+                return
+
     def content(self, digest: str) -> bytes | None:
         row = self.run("SELECT body FROM contents WHERE digest = ?", (digest,)).fetchone()
         return None if row is None else row[0].encode("utf-8")

@@ -10,10 +10,8 @@ from fiscus.workflow.identity.sessions import Link, Session, Throttle
 from fiscus.workflow.store.sql import SqlStore
 
 _SESSION = ", ".join(each.name for each in fields(Session))
-_SAVE = (
-    f"INSERT INTO browser_sessions ({_SESSION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
-    "ON CONFLICT (token) DO UPDATE SET seen = excluded.seen, proved = excluded.proved"
-)
+_SAVE = f"INSERT INTO browser_sessions ({_SESSION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_TOUCH = "UPDATE browser_sessions SET seen = ?, proved = ? WHERE token = ?"
 
 
 class SqlSignIns:
@@ -32,6 +30,9 @@ class SqlSignIns:
 
     def save_session(self, session: Session) -> None:
         self._write((_SAVE, astuple(session)))
+
+    def touch_session(self, session: Session) -> None:
+        self._write((_TOUCH, (session.seen, session.proved, session.token)))
 
     def end_session(self, token: str) -> None:
         self._write(("DELETE FROM browser_sessions WHERE token = ?", (token,)))

@@ -1,0 +1,56 @@
+"""``fiscus serve``: the approver's pages."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fiscus.cli.office import Database, office
+from fiscus.cli.output import screen, sentences
+
+if TYPE_CHECKING:
+    from fiscus.web.settings import Provider
+
+ISSUER, CLIENT, SECRET, NAME = "FISCUS_OIDC_ISSUER", "FISCUS_OIDC_CLIENT", "FISCUS_OIDC_SECRET", "FISCUS_OIDC_NAME"
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen at; others than this machine's need TLS in front.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(help="Port to listen at.")] = 8000,
+    base_url: Annotated[str, typer.Option(help="Where people reach it; http://HOST:PORT when not given.")] = "",
+    proxy: Annotated[
+        list[str] | None, typer.Option(help="Address of a proxy whose X-Forwarded-For is believed; may be repeated.")
+    ] = None,
+    db: Database = "",
+) -> None:
+    """Show proposals, approvals, budgets and the log in a browser."""
+    from fiscus.web.serve import first_link
+    from fiscus.web.serve import serve as run
+    from fiscus.web.settings import Settings
+
+    with sentences():
+        settings = Settings(base_url or f"http://{host}:{port}", _provider(), frozenset(proxy or ()))
+        here = office(db)
+        link = first_link(here, settings)
+        screen.print(f"Fiscus is at {settings.origin}", soft_wrap=True, markup=False)
+        if link:
+            screen.print(
+                f"Nobody is here yet. Begin with this link; it works once, for a day:\n{link}",
+                soft_wrap=True,
+                markup=False,
+            )
+        run(here, settings, host, port)
+
+
+def _provider() -> Provider | None:
+    """Of sign-ins, from the environment: secrets are not for command lines."""
+    from fiscus.web.settings import Provider
+
+    if not os.environ.get(ISSUER):
+        return None
+    name = os.environ.get(NAME, "single sign-on")
+    return Provider(os.environ[ISSUER], os.environ.get(CLIENT, ""), os.environ.get(SECRET, ""), name)

@@ -1,0 +1,88 @@
+"""What a page needs of a solve to be understood without one: requests, units, reasons, and what saying no would cost.
+
+Amounts are minor units, values units of value; everything is plain JSON and becomes part of what is signed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fiscus.core.arrays import FloatArray
+from fiscus.core.dynamics import evaluate
+from fiscus.core.problem import Problem
+from fiscus.optimise.explain.lines import Picture, explanation, largest_changes
+from fiscus.optimise.result import Result
+
+MOST_REASONS = 30
+"""Lines with the largest changes that come with reasons."""
+
+
+def evidence_of(result: Result) -> dict[str, Any]:
+    """Everything of it.
+
+    Args:
+        result: With an allocation.
+    """
+    problem = result.problem
+    return {
+        "asked": asked(problem),
+        "units": [
+            [name, problem.tree.ids[parent] if parent >= 0 else "", title]
+            for name, parent, title in zip(
+                problem.tree.ids, problem.tree.parent.tolist(), problem.tree.names, strict=True
+            )
+        ],
+        **_reasons(result),
+        "spread": _spread(problem, result.apportionment.amounts),
+        "last_year": _last_year(problem, result.apportionment.amounts),
+    }
+
+
+def asked(problem: Problem) -> list[list[Any]]:
+    """``[period, line, unit, title, amount]`` of every request, those that get nothing included."""
+    ask = np.nan_to_num(np.broadcast_to(problem.lines.ask, problem.shape), posinf=0.0)
+    minor, lines = problem.currency.to_minor_array(ask), problem.lines
+    return [
+        [period, line, problem.tree.ids[lines.unit[n]], lines.name[n], int(minor[t, n])]
+        for t, period in enumerate(problem.periods)
+        for n, line in enumerate(lines.id)
+        if minor[t, n]
+    ]
+
+
+def _reasons(result: Result) -> dict[str, Any]:
+    """Sentences by line for the largest changes, and what the plan would be worth less without each."""
+    problem, amounts = result.problem, result.apportionment.amounts
+    picture, whole = Picture(result), _expected(problem, amounts)
+    reasons: dict[str, list[str]] = {}
+    without: dict[str, float] = {}
+    for line, _, _, _ in largest_changes(result, count=MOST_REASONS):
+        found = explanation(result, line, picture)
+        reasons[line] = [sentence for period in found.periods for sentence in period.sentences]
+        left = amounts.copy()
+        left[:, problem.line_position[line]] = 0.0
+        without[line] = round(whole - _expected(problem, left), 2)
+    return {"reasons": reasons, "without": without}
+
+
+def _expected(problem: Problem, amounts: FloatArray) -> float:
+    return float(evaluate(problem, amounts) @ problem.scenarios.probability)
+
+
+def _spread(problem: Problem, amounts: FloatArray) -> dict[str, float] | None:
+    """Value in the scenarios: the tenth and the ninetieth of a hundred, and the mean; None where there is one only."""
+    values, chance = evaluate(problem, amounts), problem.scenarios.probability
+    if len(values) < 2:
+        return None
+    order = np.argsort(values)
+    reached = np.cumsum(chance[order])
+    low, high = (float(values[order][np.searchsorted(reached, share)]) for share in (0.1, 0.9))
+    return {"low": low, "expected": float(values @ chance), "high": high, "scenarios": len(values)}
+
+
+def _last_year(problem: Problem, amounts: FloatArray) -> dict[str, float]:
+    """What last year's amounts would be worth again, whether or not the rules allow them, and what the plan is."""
+    prior = np.broadcast_to(problem.lines.prior, problem.shape).astype(float)
+    return {"value": _expected(problem, prior), "plan": _expected(problem, amounts), "spend": float(prior.sum())}

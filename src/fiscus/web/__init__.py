@@ -1,0 +1,1 @@
+"""The approver's pages, and the same over JSON: understand, trust, sign."""

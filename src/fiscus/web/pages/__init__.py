@@ -1,0 +1,9 @@
+"""Pages, one module each."""
+
+from fastapi import APIRouter
+
+from fiscus.web.pages import account, audit, books, compare, decide, inbox, people, policy, proposal, rounds, sign_in
+
+router = APIRouter()
+for each in (sign_in, account, inbox, proposal, compare, decide, rounds, books, audit, people, policy):
+    router.include_router(each.router)

@@ -1,0 +1,94 @@
+"""The log: looked through, verified, and taken away as one file."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from typing import BinaryIO
+
+from fastapi import APIRouter
+from starlette.responses import Response, StreamingResponse
+
+from fiscus.errors import BrokenLog
+from fiscus.web.rendering import page
+from fiscus.web.visits import Here, Visit
+from fiscus.workflow.audit.export import write_export
+from fiscus.workflow.audit.replaying import replayed
+from fiscus.workflow.canonical import timestamp
+from fiscus.workflow.ports import Written
+
+router = APIRouter()
+
+PAGE = 100
+CHUNK = 1 << 16
+
+
+@router.get("/audit")
+def show(visit: Here, stream: str = "", who: str = "", kind: str = "", before: int = 0) -> Response:
+    """Events, the latest first."""
+    visit.must_audit()
+    return _page(visit, stream, who, kind, before)
+
+
+def _page(
+    visit: Visit, stream: str, who: str, kind: str, before: int, told: Sequence[str] = (), broken: str = ""
+) -> Response:
+    with visit.read() as reader:
+        head, checkpoints = reader.head(), reader.checkpoints()
+        events, more = _found(reader.backwards(stream, before), who, kind)
+    return page(
+        "audit.html",
+        visit,
+        status=409 if broken else 200,
+        events=events,
+        more=more,
+        head=head,
+        checkpoints=checkpoints,
+        stream=stream,
+        who=who,
+        kind=kind,
+        told=told,
+        broken=broken,
+    )
+
+
+def _found(events: Iterable[Written], who: str, kind: str) -> tuple[Sequence[Written], int]:
+    """One page of what fits, and the number to go on from; 0 for the end."""
+    found: list[Written] = []
+    for event in events:
+        fits = (not who or who in (event.stamp.actor, event.stamp.behalf)) and (not kind or event.kind == kind)
+        if fits:
+            if len(found) == PAGE:
+                return found, found[-1].seq
+            found.append(event)
+    return found, 0
+
+
+@router.post("/audit/verify")
+def verify(visit: Here) -> Response:
+    """Read the whole log again and compare it with everything it should add up to."""
+    visit.must_audit()
+    try:
+        with visit.read() as reader:
+            told = replayed(reader)
+    except BrokenLog as error:
+        return _page(visit, "", "", "", 0, broken=str(error))
+    return _page(visit, "", "", "", 0, told=told)
+
+
+@router.get("/audit/export")
+def export(visit: Here) -> Response:
+    """The log as one file that a second machine verifies."""
+    visit.must_audit()
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it was sent
+    with visit.read() as reader:
+        write_export(reader, file, timestamp(visit.at))
+    file.seek(0)
+    headers = {"content-disposition": 'attachment; filename="fiscus-log.jsonl"'}
+    return StreamingResponse(_chunks(file), media_type="application/jsonl", headers=headers)
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        while chunk := file.read(CHUNK):
+            yield chunk

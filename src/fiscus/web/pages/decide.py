@@ -1,0 +1,109 @@
+"""Approve, return or reject: what is signed is shown, named by its hash, and asked for once more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from fiscus.errors import Refused
+from fiscus.web.figures import figures
+from fiscus.web.pages.sign_in import prove
+from fiscus.web.rendering import page
+from fiscus.web.visits import Form, Here, Sent, Visit
+from fiscus.workflow.identity.sessions import prove as proved
+from fiscus.workflow.identity.signatures import approval_message
+from fiscus.workflow.proposal import commands as do
+from fiscus.workflow.service import follow
+from fiscus.workflow.service.impact import commitments
+from fiscus.workflow.service.views import openings, view
+
+router = APIRouter()
+
+NOTHING = Form({})
+
+
+@router.get("/proposals/{name}/decide")
+def show(visit: Here, name: str) -> Response:
+    """The page."""
+    return _page(visit, name, NOTHING, "")
+
+
+def _page(visit: Visit, name: str, form: Form, fault: str, status: int = 200) -> Response:
+    with visit.read() as reader:
+        seen = view(reader, name, visit.at)
+        commits = commitments(reader, seen.proposal, seen.content)
+    proposal = seen.proposal
+    choices = openings(proposal, visit.registry, visit.person, visit.at)
+    wanted = {stage.name for stage in proposal.stages if stage.signature} & {each.stage for each in choices}
+    messages = {
+        behalf: approval_message(name, proposal.hash, visit.person, behalf).decode()
+        for behalf in sorted({each.behalf for each in choices})
+    }
+    return page(
+        "decide.html",
+        visit,
+        status=status,
+        seen=seen,
+        proposal=proposal,
+        shown=figures(seen.content, visit.registry.parents),
+        choices=choices,
+        commits=commits,
+        form=form,
+        fault=fault,
+        key=form["key"] or uuid4().hex,
+        signature_wanted=bool(wanted),
+        can_sign=bool(wanted) or bool(visit.registry.keys_of(visit.person, visit.at)),
+        messages=messages,
+        has_password=visit.office.sign_ins.credential(visit.person) is not None,
+        has_code=visit.office.sign_ins.second_factor(visit.person) is not None,
+    )
+
+
+@router.post("/proposals/{name}/decide")
+def decided(visit: Here, name: str, form: Sent, request: Request) -> Response:
+    """Follow the decision; where it cannot be, show why and keep what was written."""
+    try:
+        _say_again(visit, form, request)
+        command = _command(name, form)
+        stage, _, behalf = form["choice"].partition("|")
+        with visit.work(behalf) as (uow, actor, at, key):
+            made = command(stage) if callable(command) else command
+            follow(made, uow, actor=actor, at=at, key=form["key"] or key)
+    except Refused as error:
+        return _page(visit, name, form, error.reason, 429 if error.rule == "identity.throttled" else 409)
+    return RedirectResponse(f"/proposals/{name}?done={form['decision']}", 303)
+
+
+def _say_again(visit: Visit, form: Form, request: Request) -> None:
+    """A decision needs a sign-in that is not long ago.
+
+    Raises:
+        Refused: Where it is, and no right password came with the form.
+    """
+    if visit.recent:
+        return
+    if not form["password"]:
+        raise Refused("identity.recent", "Your sign-in is some time ago: enter your password to decide.")
+    prove(request, visit.person, form, visit.at)
+    proved(visit.office.sign_ins, visit.session, visit.at)
+
+
+def _command(name: str, form: Form) -> Any:
+    """What the pressed button means.
+
+    Raises:
+        Refused: For no button of ours.
+    """
+    made: Mapping[str, Any] = {
+        "approve": lambda stage: do.Approve(name, form["hash"], stage, form["signature"], form["reason"]),
+        "return": lambda stage: do.Return(name, form["reason"]),
+        "reject": lambda stage: do.Reject(name, form["reason"]),
+        "break": lambda stage: do.BreakGlass(name, form["hash"], form["reason"]),
+    }
+    if form["decision"] not in made:
+        raise Refused("web.decision", "Choose to approve, to return or to reject.")
+    return made[form["decision"]]

@@ -1,0 +1,109 @@
+"""People, their roles, units and delegations; as of any day."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import RedirectResponse, Response
+
+from fiscus.errors import InvalidInput
+from fiscus.web.rendering import page
+from fiscus.web.visits import Form, Here, Sent, Visit
+from fiscus.workflow.canonical import timestamp
+from fiscus.workflow.identity import commands as who
+from fiscus.workflow.identity.sessions import PASSWORD, new_link
+from fiscus.workflow.service import administer
+
+router = APIRouter()
+
+
+def day(text: str, name: str, end: bool = False) -> datetime:
+    """A day that somebody wrote, UTC; its end is the beginning of the next.
+
+    Raises:
+        InvalidInput: Where it is none.
+    """
+    try:
+        found = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise InvalidInput(f"{name}: {text!r} is no day; write it as 2027-01-31.") from error
+    return found + timedelta(days=1) if end else found
+
+
+@router.get("/people")
+def show(visit: Here, as_of: str = "") -> Response:
+    """Everybody, and who held which role on a day."""
+    return _page(visit, as_of)
+
+
+def _page(visit: Visit, as_of: str = "", link: str = "", whose: str = "") -> Response:
+    at = day(as_of, "The day", end=True) - timedelta(microseconds=1) if as_of else visit.at
+    moment, registry = timestamp(at), visit.registry
+    held = {name: [g for g in registry.grants if g.person == name and g.in_force(moment)] for name in registry.people}
+    return page(
+        "people.html",
+        visit,
+        registry=registry,
+        held=held,
+        delegations=[each for each in registry.delegations if each.until > moment],
+        as_of=as_of,
+        link=link,
+        whose=whose,
+        tree=sorted(registry.parents, key=lambda unit: [*registry.upwards(unit)][::-1]),
+    )
+
+
+@router.post("/people/do/{what}")
+def act(visit: Here, what: str, form: Sent) -> Response:
+    """Follow a command about people."""
+    if what not in MAKERS:
+        raise InvalidInput(f"Nothing is called {what!r}.")
+    with visit.work() as (uow, actor, at, key):
+        administer(MAKERS[what](form), uow, actor=actor, at=at, key=key)
+    if what == "deactivate":
+        visit.office.sign_ins.end_sessions(form["person"])
+    return RedirectResponse("/account" if what in OWN else "/people", 303)
+
+
+@router.post("/people/link")
+def link(visit: Here, form: Sent) -> Response:
+    """A one-time link with which somebody sets a password; told once, here."""
+    visit.must_administer()
+    person = form["person"]
+    if not visit.registry.is_active(person):
+        raise InvalidInput(f"There is nobody called {person!r} who may act.")
+    secret = new_link(visit.office.sign_ins, PASSWORD, person, visit.at)
+    return _page(visit, link=f"{visit.settings.origin}/begin/{secret}", whose=person)
+
+
+def _delegate(form: Form) -> who.Command:
+    roles = tuple(role for role in form.all("role") if role)
+    return who.Delegate(form["taker"], day(form["since"], "From"), day(form["until"], "Until", end=True), roles)
+
+
+MAKERS: Mapping[str, Any] = {
+    "add": lambda form: who.AddPerson(
+        form["person"], form["name"], form["email"], form["kind"] or "person", form["accountable"]
+    ),
+    "change": lambda form: who.ChangePerson(form["person"], form["name"], form["email"]),
+    "deactivate": lambda form: who.Deactivate(form["person"]),
+    "reactivate": lambda form: who.Reactivate(form["person"]),
+    "grant": lambda form: who.GrantRole(
+        form["person"], form["role"], form["unit"], day(form["until"], "Until", end=True) if form["until"] else None
+    ),
+    "revoke": lambda form: who.RevokeRole(form["person"], form["role"], form["unit"]),
+    "unit": lambda form: who.AddUnit(form["unit"], form["parent"], form["owner"]),
+    "move": lambda form: who.MoveUnit(form["unit"], form["parent"]),
+    "owner": lambda form: who.SetOwner(form["unit"], form["owner"]),
+    "delegate": _delegate,
+    "end-delegation": lambda form: who.EndDelegation(form["delegation"]),
+    "add-key": lambda form: who.AddKey(form["public"]),
+    "revoke-key": lambda form: who.RevokeKey(form["public"]),
+}
+"""Commands that forms give."""
+
+OWN = ("delegate", "end-delegation", "add-key", "revoke-key")
+"""About oneself: they come from the page of one's account."""

@@ -1,0 +1,190 @@
+"""One proposal: what is recommended, why, what it would commit, and who signed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from fiscus.core.money import currency
+from fiscus.errors import InvalidInput
+from fiscus.web import drawings
+from fiscus.web.figures import PAGE, SORTS, Figures, figures
+from fiscus.web.rendering import page
+from fiscus.web.visits import Form, Here, Sent, Visit
+from fiscus.workflow.canonical import timestamp
+from fiscus.workflow.ports import Filter, Reader
+from fiscus.workflow.proposal import commands as do
+from fiscus.workflow.proposal.content import Cell
+from fiscus.workflow.proposal.reviewing import due_of
+from fiscus.workflow.proposal.transitions import FINAL, IN_REVIEW, allowed
+from fiscus.workflow.service import follow, reading
+from fiscus.workflow.service.entitlement import signatures, waiting_people
+from fiscus.workflow.service.impact import commitments
+from fiscus.workflow.service.views import View, openings, release_capacities, view
+
+router = APIRouter()
+
+TOP = 8
+"""Changes that are told with their reasons."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What of the table is shown.
+
+    Attributes:
+        unit: Below which; empty for all.
+        sort: By which column.
+        down: Whether the largest come first.
+        number: Page, from 1.
+    """
+
+    unit: str = ""
+    sort: str = "change"
+    down: bool = True
+    number: int = 1
+
+
+SAID = {
+    "approve": "Your approval was recorded.",
+    "return": "It was returned for changes.",
+    "reject": "It was rejected.",
+    "break": "The glass was broken, and everybody is told.",
+}
+
+
+@router.get("/proposals/{name}")
+def show(
+    visit: Here, name: str, unit: str = "", sort: str = "change", down: int = 1, number: int = 1, done: str = ""
+) -> Response:
+    """The page."""
+    wanted = Table(unit, sort if sort in SORTS else "change", bool(down), max(number, 1))
+    with visit.read() as reader:
+        return _page(reader, visit, name, wanted, SAID.get(done, ""))
+
+
+def _page(reader: Reader, visit: Visit, name: str, wanted: Table, said: str = "") -> Response:
+    seen = view(reader, name, visit.at)
+    shown = figures(seen.content, visit.registry.parents)
+    unit = wanted.unit if shown.unit(wanted.unit) else shown.root
+    below = unit if wanted.unit else ""
+    rows = shown.table(below, wanted.sort, wanted.down)
+    pages = max(-(-len(rows) // PAGE), 1)
+    number = min(wanted.number, pages)
+    return page(
+        "proposal.html",
+        visit,
+        seen=seen,
+        proposal=seen.proposal,
+        shown=shown,
+        top=_top(shown),
+        unit=unit,
+        below=below,
+        trail=shown.trail(unit),
+        children=shown.children(unit),
+        rows=rows[(number - 1) * PAGE : number * PAGE],
+        count=len(rows),
+        table=wanted,
+        number=number,
+        pages=pages,
+        pictures=drawings.of_proposal(seen, shown, unit),
+        signed=signatures(seen, visit.registry),
+        waiting=waiting_people(seen.proposal, visit.registry, visit.at),
+        commits=commitments(reader, seen.proposal, seen.content),
+        history=history(reader, name),
+        can=_can(seen, visit),
+        replaced=_family(reader, seen),
+        said=said,
+    )
+
+
+def _top(shown: Figures) -> Sequence[Any]:
+    return [row for row in shown.changes[:TOP] if row.change]
+
+
+def _family(reader: Reader, seen: View) -> Sequence[str]:
+    """Other proposals of its lineage."""
+    found = reader.find(Filter(kind="proposal", lineage=seen.proposal.lineage, limit=20))
+    return [each.stream.removeprefix("proposal/") for each in found if each.stream != seen.proposal.stream]
+
+
+def history(reader: Reader, name: str) -> Sequence[Mapping[str, str]]:
+    """What happened to a proposal, the latest first, with what people said."""
+    found = []
+    for event in reader.events(f"proposal/{name}"):
+        words = event.data.get("reason") or event.data.get("text") or event.data.get("comment") or ""
+        behalf = f" for {event.stamp.behalf}" if event.stamp.behalf else ""
+        found.append(
+            {
+                "number": str(event.seq),
+                "at": event.stamp.at,
+                "who": event.stamp.actor + behalf,
+                "kind": event.kind,
+                "words": str(words),
+                "loud": "yes" if event.data.get("loud") else "",
+            }
+        )
+    return found[::-1]
+
+
+def _can(seen: View, visit: Visit) -> Mapping[str, bool]:
+    """What is worth a button; whether it is allowed is decided when it is pressed."""
+    proposal, status = seen.proposal, seen.proposal.status
+    mine = visit.person == proposal.owner or proposal.owner in visit.registry.capacities(visit.person, visit.at)
+    possible = {name: bool(allowed(status, name)) for name in ("Submit", "Recall", "Hold", "Resume", "Close")}
+    return {
+        "decide": bool(openings(proposal, visit.registry, visit.person, visit.at)),
+        "release": bool(release_capacities(proposal, visit.registry, visit.person, visit.at)),
+        "submit": mine and possible["Submit"],
+        "recall": mine and possible["Recall"],
+        "hold": possible["Hold"],
+        "resume": possible["Resume"],
+        "close": possible["Close"],
+        "comment": status not in FINAL or mine,
+        "escalate": status == IN_REVIEW and _late(seen),
+    }
+
+
+def _late(seen: View) -> bool:
+    now = timestamp(seen.at)
+    return any((due := due_of(seen.proposal, stage)) and due < now for stage in seen.proposal.open_stages)
+
+
+@router.post("/proposals/{name}/do/{what}")
+def act(visit: Here, name: str, what: str, form: Sent, request: Request) -> Response:
+    """Follow a command and show the page again."""
+    if what not in MAKERS:
+        raise InvalidInput(f"Nothing is called {what!r}.")
+    with visit.work(form["behalf"]) as (uow, actor, at, key):
+        proposal = reading.known_proposal(uow, name)
+        command = MAKERS[what](name, form, proposal.currency)
+        follow(command, uow, actor=actor, at=at, key=form["key"] or key)
+    return RedirectResponse(f"/proposals/{name}", 303)
+
+
+def _release(name: str, form: Form, code: str) -> do.Command:
+    """Given amounts, or all that is left."""
+    amounts: dict[Cell, int] = {}
+    for field in form.fields:
+        if field.startswith("amount:") and form[field]:
+            _, period, line = field.split(":", 2)
+            amounts[period, line] = currency(code).to_minor(form[field].replace(",", ""))
+    return do.Release(name, amounts)
+
+
+MAKERS: Mapping[str, Any] = {
+    "submit": lambda name, form, code: do.Submit(name),
+    "recall": lambda name, form, code: do.Recall(name, form["reason"]),
+    "hold": lambda name, form, code: do.Hold(name, form["reason"]),
+    "resume": lambda name, form, code: do.Resume(name, form["reason"]),
+    "close": lambda name, form, code: do.Close(name, form["reason"]),
+    "comment": lambda name, form, code: do.Comment(name, form["text"]),
+    "escalate": lambda name, form, code: do.Escalate(name, form["stage"]),
+    "expire": lambda name, form, code: do.Expire(name),
+    "release": _release,
+}
+"""Commands that a form of the page gives; signing has a page of its own."""

@@ -1,0 +1,126 @@
+"""Templates, and what they may call."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.responses import HTMLResponse
+
+from fiscus.core.money import currency as unit
+from fiscus.core.money import format_amount, percent
+from fiscus.web.visits import Visit
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+
+STATES = {
+    "draft": "Draft",
+    "in_review": "In review",
+    "returned": "Returned for changes",
+    "approved": "Approved",
+    "part_released": "Partly released",
+    "released": "Released",
+    "closed": "Closed",
+    "held": "On hold",
+    "rejected": "Rejected",
+    "recalled": "Taken back",
+    "expired": "Expired",
+    "superseded": "Replaced",
+}
+
+MINUS = "\N{MINUS SIGN}"
+
+
+def money(minor: int | None, code: str) -> str:
+    """An amount with a minus sign that is one; a dash for none."""
+    if minor is None:
+        return "\N{EN DASH}"
+    return format_amount(minor, unit(code)).replace("-", MINUS) if code else f"{minor:,}"
+
+
+def signed(minor: int | None, code: str) -> str:
+    """A change, always with its sign."""
+    if minor is None:
+        return "\N{EN DASH}"
+    return ("+" if minor > 0 else "") + money(minor, code)
+
+
+def rate(share: float | None) -> str:
+    """A change as a share, with its sign; a dash for none."""
+    return "\N{EN DASH}" if share is None else f"{share:+.1%}".replace("-", MINUS)
+
+
+def day(moment: str) -> str:
+    """``2026-11-24T09:00...`` as ``24 Nov 2026``."""
+    if not moment:
+        return "\N{EN DASH}"
+    months = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+    year, month, date = moment[:10].split("-")
+    return f"{int(date)} {months[int(month) - 1]} {year}"
+
+
+def minute(moment: str) -> str:
+    """The day, and the time in UTC."""
+    return f"{day(moment)}, {moment[11:16]} UTC" if moment else "\N{EN DASH}"
+
+
+def state(name: str) -> str:
+    """A state as people call it."""
+    return STATES.get(name, name.replace("_", " ").capitalize())
+
+
+def query(**parts: Any) -> str:
+    """The end of a URL; what is empty is left out."""
+    given = {name: value for name, value in parts.items() if value not in ("", None, 0)}
+    return f"?{urlencode(given)}" if given else "?"
+
+
+@cache
+def static(name: str) -> str:
+    """Where a file is found; another content is another place, so that browsers may keep it for good."""
+    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+    return f"/static/{digest}/{name}"
+
+
+@cache
+def templates() -> Environment:
+    """All templates; everything is escaped, and nothing that is missing goes unseen."""
+    made = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.filters |= {
+        "money": money,
+        "signed": signed,
+        "rate": rate,
+        "percent": percent,
+        "day": day,
+        "minute": minute,
+        "state": state,
+        "svg": Markup,
+    }
+    made.globals |= {"static": static, "query": query}
+    return made
+
+
+def page(template: str, visit: Visit | None, /, *, status: int = 200, **context: Any) -> HTMLResponse:
+    """A page.
+
+    Args:
+        template: Its file.
+        visit: Who looks at it; None where nobody is signed in.
+        status: Of HTTP.
+        context: What the template shows.
+    """
+    csrf = visit.session.csrf if visit else ""
+    return HTMLResponse(templates().get_template(template).render(visit=visit, csrf=csrf, **context), status)

@@ -1,0 +1,93 @@
+"""What goes wrong, told to people on a page and to programs as a problem document (RFC 9457)."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from fiscus.errors import BrokenLog, Conflict, FiscusError, InvalidInput, Refused
+from fiscus.web.rendering import page
+from fiscus.web.visits import SAFE, NotFromHere, NotYours, SignInNeeded, safe_path
+
+NOT_THERE = ("There is no proposal", "There is no round")
+ENTITLEMENT = ("not_entitled", "not_owner", "identity.password", "not_administrator")
+"""Ends of names of rules that are about who asks, not about what is asked."""
+
+log = logging.getLogger("fiscus.web")
+
+
+def status_of(error: FiscusError) -> int:
+    """HTTP's word for it."""
+    if isinstance(error, SignInNeeded):
+        return HTTPStatus.UNAUTHORIZED
+    if isinstance(error, NotFromHere | NotYours):
+        return HTTPStatus.FORBIDDEN
+    if isinstance(error, Refused):
+        if error.reason.startswith(NOT_THERE):
+            return HTTPStatus.NOT_FOUND
+        if error.rule == "identity.throttled":
+            return HTTPStatus.TOO_MANY_REQUESTS
+        return HTTPStatus.FORBIDDEN if error.rule.endswith(ENTITLEMENT) else HTTPStatus.CONFLICT
+    if isinstance(error, InvalidInput):
+        return HTTPStatus.UNPROCESSABLE_ENTITY
+    return HTTPStatus.CONFLICT if isinstance(error, Conflict | BrokenLog) else HTTPStatus.SERVICE_UNAVAILABLE
+
+
+def problem(status: int, detail: str, rule: str = "", **more: Any) -> JSONResponse:
+    """A problem document."""
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": int(status), "detail": detail}
+    return JSONResponse(body | ({"rule": rule} if rule else {}) | more, status, media_type="application/problem+json")
+
+
+def _for_programs(request: Request) -> bool:
+    return request.url.path.startswith("/api")
+
+
+def _told(request: Request, status: int, detail: str, rule: str = "") -> Response:
+    if _for_programs(request):
+        return problem(status, detail, rule)
+    return page("trouble.html", None, status=status, title=HTTPStatus(status).phrase, detail=detail, rule=rule)
+
+
+def _known(request: Request, error: Exception) -> Response:
+    assert isinstance(error, FiscusError)
+    if isinstance(error, SignInNeeded) and not _for_programs(request):
+        here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        target = safe_path(here) if request.method in SAFE else "/inbox"
+        return RedirectResponse(f"/sign-in?next={target.replace('&', '%26').replace('?', '%3F')}", 303)
+    rule = error.rule if isinstance(error, Refused) else ""
+    return _told(request, status_of(error), str(error), rule)
+
+
+def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    words = "There is no such page." if error.status_code == HTTPStatus.NOT_FOUND else str(error.detail)
+    response = _told(request, error.status_code, words)
+    response.headers.update(error.headers or {})
+    return response
+
+
+def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    faults = [f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors()]
+    return _told(request, HTTPStatus.UNPROCESSABLE_ENTITY, " ".join(f"{fault}." for fault in faults))
+
+
+def _unknown(request: Request, error: Exception) -> Response:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    words = "Something failed here, and it is in the server's log. Nothing was changed."
+    return _told(request, HTTPStatus.INTERNAL_SERVER_ERROR, words)
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Make every error an answer."""
+    app.add_exception_handler(FiscusError, _known)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _unknown)

@@ -1,0 +1,112 @@
+"""What two versions of a proposal do not have in common."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fiscus.workflow.proposal.content import Content
+
+TOLD = ("method", "status", "plan", "value", "bound", "digests", "binding", "proof")
+"""Parts of the evidence that are told as old and new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A line whose amount, or anything else, is another.
+
+    Attributes:
+        period: Of the budget.
+        line: Its id.
+        title: For people.
+        before: Minor units; None where it was not there.
+        after: Minor units; None where it is no more.
+        other: Other fields that changed, in words.
+    """
+
+    period: str
+    line: str
+    title: str
+    before: int | None
+    after: int | None
+    other: str
+
+    @property
+    def change(self) -> int:
+        """Minor units."""
+        return (self.after or 0) - (self.before or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Between two versions.
+
+    Attributes:
+        before: Total, minor units.
+        after: Total, minor units.
+        lines: That changed, the largest changes first.
+        same: How many did not.
+        fields: ``(name, old, new)`` of everything beside the lines.
+        currency: ISO 4217 code of the later one.
+    """
+
+    before: int
+    after: int
+    lines: tuple[Changed, ...]
+    same: int
+    fields: tuple[tuple[str, str, str], ...]
+    currency: str
+
+
+def difference(before: Content, after: Content) -> Difference:
+    """What changed from one version to another."""
+    cells = list(dict.fromkeys((*before.by_cell, *after.by_cell)))
+    changed = []
+    for cell in cells:
+        old, new = before.by_cell.get(cell), after.by_cell.get(cell)
+        if old == new:
+            continue
+        there = new or old
+        assert there is not None
+        other = ""
+        if old and new:
+            names = ("unit", "fund", "prior", "title")
+            other = "; ".join(
+                f"{name}: {getattr(old, name)} \N{RIGHTWARDS ARROW} {getattr(new, name)}"
+                for name in names
+                if getattr(old, name) != getattr(new, name)
+            )
+        changed.append(Changed(*cell, there.title, old.amount if old else None, new.amount if new else None, other))
+    changed.sort(key=lambda each: (-abs(each.change), each.period, each.line))
+    return Difference(
+        before.total,
+        after.total,
+        tuple(changed),
+        len(cells) - len(changed),
+        tuple(_fields(before, after)),
+        after.currency,
+    )
+
+
+def _fields(before: Content, after: Content) -> list[tuple[str, str, str]]:
+    found = [
+        (name, str(getattr(before, name)), str(getattr(after, name)))
+        for name in ("title", "currency", "origin", "risk", "justification", "parent")
+    ]
+    found += [(name, _words(before.evidence, name), _words(after.evidence, name)) for name in TOLD]
+    return [each for each in found if each[1] != each[2]]
+
+
+def _words(evidence: Mapping[str, Any], name: str) -> str:
+    found = evidence.get(name)
+    if found is None:
+        return ""
+    if name == "binding":
+        return "; ".join(
+            f"{row.get('rule')} ({', '.join(str(part) for part in row.get('row', ())[1:])})" for row in found
+        )
+    if name == "proof":
+        return str(found.get("status", ""))
+    return found if isinstance(found, str) else json.dumps(found, sort_keys=True)
