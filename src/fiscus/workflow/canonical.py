@@ -6,13 +6,14 @@ import hashlib
 import json
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import rfc8785
 
 from fiscus.errors import InvalidInput
 
-_RARE = re.compile(r'(?:":|[\[,])-?\d+[.eE]|\d{16}|\x7f')
+_RARE = re.compile(r'(?:":|[\[,]|^)-?\d(?:\d*[.eE]|\d{15})|\x7f')
 """Fractions, exponents and long numbers, which RFC 8785 writes in its own way; inside a text they only cost time."""
 
 
@@ -39,6 +40,7 @@ def digest(document: Any) -> str:
     return hashlib.sha256(canonical(document)).hexdigest()
 
 
+@lru_cache(maxsize=256)
 def timestamp(at: datetime) -> str:
     """A moment as text that sorts by time: UTC, microseconds, ``Z``.
 

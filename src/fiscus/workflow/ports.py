@@ -6,6 +6,7 @@ change before it commits. Events, states, money, outbox and the memory of comman
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -111,16 +112,22 @@ class Record:
     Attributes:
         stream: Its name.
         version: Number of its last event.
-        state: What its events add up to.
+        text: What its events add up to, as JSON: two records with the same text say the same.
         index: What it is found by.
         updated: When its last event happened.
     """
 
     stream: str
     version: int
-    state: Document
+    text: str
     index: Index
     updated: str
+
+    @property
+    def state(self) -> Document:
+        """What its events add up to."""
+        found: Document = json.loads(self.text)
+        return found
 
 
 @dataclass(frozen=True, slots=True, order=True)

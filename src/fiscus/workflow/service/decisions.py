@@ -5,14 +5,14 @@ from __future__ import annotations
 from fiscus.workflow.authority.replay import Decision, Given
 from fiscus.workflow.authority.routing import Facts
 from fiscus.workflow.ports import Filter, Reader
-from fiscus.workflow.proposal.state import from_json
+from fiscus.workflow.service import reading
 
 
 def past_decisions(reader: Reader) -> tuple[Decision, ...]:
     """Proposals that were submitted, as they were last, with the approvals of the version decided on."""
     found = []
     for record in reader.find(Filter(kind="proposal")):
-        proposal = from_json(record.state)
+        proposal = reading.proposal_of(record)
         submitted = [event for event in reader.events(record.stream) if event.kind == "Submitted"]
         if not submitted:
             continue

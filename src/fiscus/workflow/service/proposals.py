@@ -21,7 +21,7 @@ from fiscus.workflow.proposal.decide import decide
 from fiscus.workflow.proposal.evolve import evolve
 from fiscus.workflow.proposal.reviewing import next_due
 from fiscus.workflow.proposal.spending import adjust
-from fiscus.workflow.proposal.state import Proposal, from_json, index_of, to_json
+from fiscus.workflow.proposal.state import Proposal, index_of, to_json
 from fiscus.workflow.proposal.transitions import LIVE, allowed
 from fiscus.workflow.service import reading
 from fiscus.workflow.service.answers import Answer, accepted, remembered, stamp_of
@@ -89,7 +89,7 @@ class _Family:
 
     def _load(self, name: str) -> _Loaded:
         record = self.uow.load(f"proposal/{name}")
-        return _Loaded(None, 0) if record is None else _Loaded(from_json(record.state), record.version)
+        return _Loaded(None, 0) if record is None else _Loaded(reading.proposal_of(record), record.version)
 
     def _supersede(self, command: do.Draft) -> None:
         other = self._load(command.supersedes)
@@ -170,7 +170,7 @@ class _Family:
         if not lineage:
             return ()
         records = self.uow.find(Filter(kind="proposal", lineage=lineage))
-        return tuple(act for record in records for act in from_json(record.state).acts)
+        return tuple(act for record in records for act in reading.proposal_of(record).acts)
 
     def _rolling(self, proposal: Proposal | None, content: Content | None, days: int) -> int:
         """What the owner has in the works or got for the same lines, within so many days."""
@@ -180,7 +180,7 @@ class _Family:
         lines = {item.line for item in content.items}
         amount = 0
         for record in self.uow.find(Filter(kind="proposal", owner=proposal.owner, status=LIVE)):
-            other = from_json(record.state)
+            other = reading.proposal_of(record)
             if other.id == proposal.id or other.submitted < since:
                 continue
             items = reading.content(self.uow, other.content).items

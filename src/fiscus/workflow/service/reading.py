@@ -12,7 +12,7 @@ from fiscus.errors import Refused
 from fiscus.workflow.authority.matrix import Matrix
 from fiscus.workflow.funds.books import Books
 from fiscus.workflow.identity.registry import Registry
-from fiscus.workflow.ports import Reader
+from fiscus.workflow.ports import Reader, Record
 from fiscus.workflow.proposal import state
 from fiscus.workflow.proposal.content import Content, content_of
 from fiscus.workflow.proposal.state import Proposal
@@ -47,24 +47,33 @@ class Parsed:
 
 CONTENTS = Parsed(64)
 MATRICES = Parsed(64)
+PROPOSALS = Parsed(512)
+REGISTRIES = Parsed(8)
+BOOKS = Parsed(8)
+"""What streams add up to, by the text that says so: it is the same object as long as the text is the same."""
 
 
 def registry(reader: Reader) -> Registry:
     """People, roles, units and delegations."""
     record = reader.load("registry")
-    return Registry() if record is None else Registry.from_json(record.state)
+    return Registry() if record is None else REGISTRIES.get(record.text, lambda: Registry.from_json(record.state))
 
 
 def books(reader: Reader) -> Books:
     """Budgets."""
     record = reader.load("funds")
-    return Books() if record is None else Books.from_json(record.state)
+    return Books() if record is None else BOOKS.get(record.text, lambda: Books.from_json(record.state))
 
 
 def proposal(reader: Reader, name: str) -> Proposal | None:
     """A proposal by its id; None where there is none."""
     record = reader.load(f"proposal/{name}")
-    return None if record is None else state.from_json(record.state)
+    return None if record is None else proposal_of(record)
+
+
+def proposal_of(record: Record) -> Proposal:
+    """The proposal that a record is of."""
+    return PROPOSALS.get(record.text, lambda: state.from_json(record.state))
 
 
 def known_proposal(reader: Reader, name: str) -> Proposal:

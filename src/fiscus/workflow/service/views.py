@@ -15,7 +15,7 @@ from fiscus.workflow.identity.registry import Registry
 from fiscus.workflow.ports import Filter, Reader, Record
 from fiscus.workflow.proposal.content import Content, Item
 from fiscus.workflow.proposal.reviewing import due_of
-from fiscus.workflow.proposal.state import Proposal, from_json
+from fiscus.workflow.proposal.state import Proposal
 from fiscus.workflow.proposal.transitions import FINAL, IN_REVIEW, STATES, WITH_MONEY
 from fiscus.workflow.service import reading
 
@@ -147,7 +147,7 @@ def roles_of(registry: Registry, person: str, at: datetime) -> frozenset[str]:
 
 
 def _for(record: Record, registry: Registry, person: str, at: datetime) -> bool:
-    proposal = from_json(record.state)
+    proposal = reading.proposal_of(record)
     return bool(openings(proposal, registry, person, at) or release_capacities(proposal, registry, person, at))
 
 
@@ -189,7 +189,7 @@ def release_capacities(proposal: Proposal, registry: Registry, person: str, at: 
 
 
 def _row(record: Record, at: datetime) -> Row:
-    proposal, index = from_json(record.state), record.index
+    proposal, index = reading.proposal_of(record), record.index
     waits = ", ".join(sorted({role for role, _ in index.waiting}))
     overdue = bool(index.due) and index.due < timestamp(at)
     return Row(

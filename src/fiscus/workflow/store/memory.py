@@ -26,7 +26,7 @@ from fiscus.workflow.ports import (
     Written,
 )
 from fiscus.workflow.store.money import changes, overdrawn
-from fiscus.workflow.store.rows import COMMITTED, FAILED, LEFT, folded
+from fiscus.workflow.store.rows import COMMITTED, FAILED, LEFT, dump, folded
 
 
 @dataclass
@@ -185,7 +185,7 @@ class MemoryUnit(MemoryReader):
             if stamp.session and "role" in entry.data:
                 used = data.sessions.get(stamp.session, frozenset()) | {str(entry.data["role"])}
                 self._put(data.sessions, stamp.session, used)
-        self._put(data.records, stream, Record(stream, version, state, index, stamp.at))
+        self._put(data.records, stream, Record(stream, version, dump(state), index, stamp.at))
         return tuple(made)
 
     def keep(self, body: bytes) -> str:

@@ -129,7 +129,7 @@ def record(row: Sequence[Any]) -> Record:
     """A stream from columns of ``FOUND``."""
     version, state, kind, status, owner, unit, lineage, amount, due, waiting, title, updated, stream = row
     index = Index(kind, status, owner, unit, lineage, amount, due, places(waiting), title)
-    return Record(stream, version, json.loads(state), index, updated)
+    return Record(stream, version, state, index, updated)
 
 
 def places(text: str) -> tuple[tuple[str, str], ...]:
