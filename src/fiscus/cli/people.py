@@ -113,6 +113,32 @@ def unit_(
     _do(db, by, do.AddUnit(unit, parent, owner), told=f"{unit} was added.")
 
 
+@people.command("owner")
+def owner_(
+    unit: Annotated[str, typer.Argument(help="Which unit.")],
+    person: Annotated[str, typer.Argument(help="Who answers for it from now on.")],
+    by: Person,
+    db: Database = "",
+) -> None:
+    """Say who answers for a unit."""
+    from fiscus.workflow.identity.commands import SetOwner
+
+    _do(db, by, SetOwner(unit, person), told=f"{person} answers for {unit}.")
+
+
+@people.command("move")
+def move(
+    unit: Annotated[str, typer.Argument(help="Which unit.")],
+    parent: Annotated[str, typer.Argument(help="Unit that it hangs below from now on.")],
+    by: Person,
+    db: Database = "",
+) -> None:
+    """Hang a unit, and all below it, somewhere else."""
+    from fiscus.workflow.identity.commands import MoveUnit
+
+    _do(db, by, MoveUnit(unit, parent), told=f"{unit} is below {parent}.")
+
+
 @people.command("units")
 def units(
     plan: Annotated[Path, typer.Argument(help="Plan folder whose units are added.")], by: Person, db: Database = ""

@@ -204,7 +204,7 @@ def _set_budget(
 
 def _too_little(key: Key, command: SetBudget, more: int, spare: int) -> str:
     """Why a budget cannot be this small; one that was overdrawn while it was soft may want more than is given."""
-    name = describe(key).capitalize()
+    name = describe(key, begins=True)
     if spare < 0:
         missing = written(-more - spare, command.currency)
         return f"{name} is overdrawn and would still lack {missing}: give it that much more, or keep it soft."
@@ -267,9 +267,14 @@ def evolve(books: Books, entry: Entry) -> Books:
     )
 
 
-def describe(key: Key) -> str:
-    """A budget in words."""
-    return f"the cash of {key.period}" if key.book == CASH else f"the budget of {key.book} in {key.period} ({key.fund})"
+def describe(key: Key, *, begins: bool = False) -> str:
+    """A budget in words; ``begins`` where they begin a sentence."""
+    the = "The" if begins else "the"
+    return (
+        f"{the} cash of {key.period}"
+        if key.book == CASH
+        else f"{the} budget of {key.book} in {key.period} ({key.fund})"
+    )
 
 
 def both_ways(source: Account, target: Account, amount: int, line: str = "", memo: str = "") -> list[Transfer]:

@@ -83,7 +83,7 @@ def short_of(
             rule = "funds.no_cash" if account.book == CASH else "funds.unavailable"
             return Refusal(
                 rule,
-                f"{describe(key).capitalize()} has {written(there, currency)} {account.bucket}, and {written(-change[account], currency)} "
+                f"{describe(key, begins=True)} has {written(there, currency)} {account.bucket}, and {written(-change[account], currency)} "
                 "is wanted.",
             )
     return None

@@ -37,13 +37,19 @@ def _follow(command: core.Command, uow: UnitOfWork, actor: Actor, at: datetime, 
         books = core.evolve(books, entry)
     index = Index("funds")
     written = uow.append(STREAM, version, stamp_of(uow, actor, at, key), entries, books.to_json(), index)
-    if isinstance(command, SetBudget):
-        uow.control(Key(command.book, command.period, command.fund).account("available"), command.hard)
-    for event in written:
-        try:
+    account = (
+        Key(command.book, command.period, command.fund).account("available") if isinstance(command, SetBudget) else None
+    )
+    hard = isinstance(command, SetBudget) and command.hard
+    try:
+        if account is not None and not hard:
+            uow.control(account, hard)
+        for event in written:
             uow.move(from_data(event.data["transfers"]), event.seq)
-        except Overdrawn as error:
-            raise Refused("funds.unavailable", str(error)) from error
+        if account is not None and hard:  # Only once what was overdrawn is covered.
+            uow.control(account, hard)
+    except Overdrawn as error:
+        raise Refused("funds.unavailable", str(error)) from error
     answer = Answer(STREAM, version + len(entries), "", tuple(entry.kind for entry in entries))
     if key:
         uow.remember(key, answer.to_json())

@@ -1,0 +1,113 @@
+"""Release, orders, payments, reconciliation, budgets and cash, from the command line."""
+
+from __future__ import annotations
+
+import pytest
+
+COLUMNS = "proposal,period,line,amount,reference\n"
+
+
+def amounts(told, unit="city"):
+    """Major units of a budget by bucket."""
+    row = next(each for each in told("funds", "show") if each["book"] == unit)
+    return {name: row.get(name, 0) / 100 for name in ("available", "reserved", "released", "committed", "actual")}
+
+
+def test_money_goes_from_reserve_to_books_and_back(approved, told, tmp_path):
+    assert amounts(told) == {"available": 3499.5, "reserved": 1500.5, "released": 0, "committed": 0, "actual": 0}
+    assert "part released" in approved("release", "p", "--as", "pam", "--amount", "FY1:roads=1000").replace("_", " ")
+    assert "error" in approved("release", "p", "--as", "pam", "--amount", "FY1:roads=201", code=2)
+    approved("release", "p", "--as", "pam")
+    approved("commit", "p", "--as", "pam", "--reference", "order 7", "--amount", "FY1:roads=600")
+    (tmp_path / "paid.csv").write_text(f"{COLUMNS}p,FY1,roads,700.25,invoice 7\np,FY1,trees,300,invoice 8\n")
+    assert "2 payments were recorded" in approved("actuals", "import", "paid.csv", "--as", "pam")
+    assert amounts(told) == {"available": 3499.5, "reserved": 0, "released": 500.25, "committed": 0, "actual": 1000.25}
+    events = told("audit", "show", "p")
+    trees = next(e["version"] for e in events if e["kind"] == "Spent" and "trees" in str(e["data"]))
+    assert "error" in approved("reverse", "p", 1, "--as", "pam", "--why", "no such booking", code=2)
+    approved("reverse", "p", trees, "--as", "pam", "--why", "paid twice")
+    assert "error" in approved("reverse", "p", trees, "--as", "pam", "--why", "again", code=2)
+    assert amounts(told)["actual"] == 700.25
+    reconcile = ("reconcile", "p", "--as", "cal", "--reference", "bank", "--total")
+    assert "error" in approved(*reconcile, "FY1=700", code=2)
+    assert "error" in approved(*reconcile, "700", code=2)
+    approved(*reconcile, "FY1=700.25")
+    approved("close", "p", "--as", "cal", "--why", "done")
+    assert amounts(told) == {"available": 4299.75, "reserved": 0, "released": 0, "committed": 0, "actual": 700.25}
+    approved("audit", "verify")
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ("p,FY1,roads,1,ok\np,FY1,lanes,1,no such line\n", "row 3"),
+        ("p,FY1,roads,1,ok\np,FY1,roads,much,x\n", "row 3"),
+        ("p,FY1,roads,1,ok\nq,FY1,roads,1,x\n", "row 3"),
+        ("p,FY1,roads,1,ok\np,FY1,roads,1.234,x\n", "row 3"),
+        ("p,FY1,roads,1,ok\np,FY1,roads,1,\n", "row 3: reference is empty"),
+        ("p,FY1,roads,1,ok\np,FY1,roads,100000,x\n", "row 3"),
+    ],
+)
+def test_a_bad_payment_leaves_nothing_behind(approved, told, tmp_path, table, words):
+    approved("release", "p", "--as", "pam")
+    events = len(told("audit", "show"))
+    (tmp_path / "paid.csv").write_text(COLUMNS + table)
+    said = approved("actuals", "import", "paid.csv", "--as", "pam", code=2)
+    assert words in said
+    assert "Nothing was recorded" in said
+    assert len(told("audit", "show")) == events
+
+
+def test_a_table_without_the_right_columns_is_named(approved, tmp_path):
+    (tmp_path / "paid.csv").write_text("a,b\n1,2\n")
+    assert "its columns must be proposal, period" in approved("actuals", "import", "paid.csv", "--as", "pam", code=2)
+    (tmp_path / "paid.csv").write_bytes(b"\xff\xfe\x00")
+    assert "cannot be read" in approved("actuals", "import", "paid.csv", "--as", "pam", code=2)
+
+
+def test_a_hard_budget_refuses_the_last_signature(run, shown):
+    run("funds", "set", "city", "FY1", "--amount", "1500.49", "--as", "bud")
+    run("draft", "p", "items.csv", "--as", "ann", "--title", "Spring")
+    assert "1,500.49 available, and USD 1,500.50 is wanted" in run("submit", "p", "--as", "ann", code=2)
+    run("funds", "set", "city", "FY1", "--amount", "1500.50", "--as", "bud")
+    run("submit", "p", "--as", "ann")
+    run("funds", "set", "city", "FY1", "--amount", "1500.49", "--as", "bud")
+    said = run("approve", "p", "--as", "hal", "--hash", shown("p")["hash"], code=2)
+    assert "The budget of city in FY1 (general) has USD 1,500.49 available" in said
+    assert shown("p")["status"] == "in_review"
+    run("funds", "set", "city", "FY1", "--amount", "1500.49", "--soft", "--as", "bud")
+    run("approve", "p", "--as", "hal", "--hash", shown("p")["hash"])
+    assert shown("p")["status"] == "approved"
+
+
+def test_an_overdrawn_soft_budget_becomes_hard_only_when_it_is_covered(run, shown, told):
+    run("funds", "set", "city", "FY1", "--amount", "1000", "--soft", "--as", "bud")
+    run("draft", "p", "items.csv", "--as", "ann", "--title", "Spring")
+    run("submit", "p", "--as", "ann")
+    run("approve", "p", "--as", "hal", "--hash", shown("p")["hash"])
+    assert amounts(told)["available"] == -500.5
+    assert "error" in run("funds", "set", "city", "FY1", "--amount", "1000", "--hard", "--as", "bud", code=2)
+    assert "error" in run("funds", "set", "city", "FY1", "--amount", "1500.49", "--hard", "--as", "bud", code=2)
+    run("funds", "set", "city", "FY1", "--amount", "1500.50", "--hard", "--as", "bud")
+    assert amounts(told)["available"] == 0
+    run("funds", "set", "city", "FY1", "--amount", "1000", "--soft", "--as", "bud")
+    assert amounts(told)["available"] == -500.5
+    run("audit", "verify")
+
+
+def test_cash_that_must_stay_stops_a_release(approved):
+    approved("funds", "cash", "FY1", "--amount", "1000", "--reserve", "100", "--as", "bud")
+    said = approved("release", "p", "--as", "pam", code=2)
+    assert "cash" in said.lower()
+    approved("release", "p", "--as", "pam", "--amount", "FY1:roads=900")
+    assert "error" in approved("release", "p", "--as", "pam", "--amount", "FY1:roads=0.01", code=2)
+
+
+def test_only_the_budget_office_sets_budgets(run):
+    assert "does not hold the role 'budget'" in run(
+        "funds", "set", "city", "FY1", "--amount", "1", "--as", "ann", code=2
+    )
+    assert "error" in run("funds", "set", "city", "FY1", "--amount", "1.001", "--as", "bud", code=2)
+    assert "error" in run("funds", "set", "nowhere", "FY1", "--amount", "1", "--as", "bud", code=2)
+    assert "error" in run("funds", "cash", "FY1", "--amount", "-1", "--as", "bud", code=2)
+    assert "works" not in run("funds", "show")
