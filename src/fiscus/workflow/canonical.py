@@ -52,6 +52,11 @@ def timestamp(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def minute(text: str) -> str:
+    """What ``timestamp`` wrote, as people read it; empty for nothing."""
+    return f"{text[:10]} {text[11:16]} UTC" if text else ""
+
+
 def moment(text: str) -> datetime:
     """The moment that ``timestamp`` wrote."""
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)

@@ -164,7 +164,7 @@ def _blocked(
 ) -> Refusal:
     need = sum(slot.need for slot in slots)
     people = sorted({person for each in able for person in each})
-    names = " and ".join(_named(slot) for slot in slots)
+    names = " and ".join([_named(slots[0]), *(_named(slot)[0].lower() + _named(slot)[1:] for slot in slots[1:])])
     there = f"only {', '.join(people)} may" if people else "nobody may"
     barred = [
         f"{person} {in_words(next(kind for kind in had[person]))}"
@@ -181,4 +181,6 @@ def _blocked(
 
 
 def _named(slot: Slot) -> str:
-    return f"Stage {slot.kind.removeprefix('stage:')}" if slot.kind.startswith("stage:") else f"The {slot.kind}"
+    if slot.kind.startswith("stage:"):
+        return f"Stage {slot.kind.removeprefix('stage:')}"
+    return {"release": "The release", "reconcile": "The reconciliation"}[slot.kind]

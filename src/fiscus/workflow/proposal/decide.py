@@ -12,7 +12,7 @@ from fiscus.workflow.proposal import drafting, reviewing, spending
 from fiscus.workflow.proposal.context import Context
 from fiscus.workflow.proposal.drafting import Outcome
 from fiscus.workflow.proposal.state import Proposal
-from fiscus.workflow.proposal.transitions import NEXT, allowed
+from fiscus.workflow.proposal.transitions import NEXT, allowed, in_words
 from fiscus.workflow.refusal import Refusal
 
 Handler = Callable[[Proposal, Any, Actor, Context], Outcome]
@@ -61,7 +61,7 @@ def _not_now(proposal: Proposal | None, command: do.Command, name: str) -> Refus
     able = sorted(each for state, each in NEXT if state == proposal.status and each not in ("Adjust", "Supersede"))
     return Refusal(
         "transition",
-        f"Proposal {proposal.id} is {proposal.status.replace('_', ' ')}: {name} is not possible now. Possible: "
+        f"Proposal {proposal.id} is {in_words(proposal.status)}: {name} is not possible now. Possible: "
         f"{', '.join(able)}.",
     )
 

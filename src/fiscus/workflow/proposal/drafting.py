@@ -16,7 +16,7 @@ from fiscus.workflow.proposal.context import Context
 from fiscus.workflow.proposal.money import adoption
 from fiscus.workflow.proposal.slots import slots_of
 from fiscus.workflow.proposal.state import Proposal
-from fiscus.workflow.proposal.transitions import DRAFT, IN_REVIEW, RETURNED, WITH_MONEY
+from fiscus.workflow.proposal.transitions import DRAFT, IN_REVIEW, RETURNED, WITH_MONEY, in_words
 from fiscus.workflow.refusal import Refusal
 
 Outcome = list[Entry] | Refusal
@@ -49,7 +49,9 @@ def reallocate(command: do.Reallocate, actor: Actor, context: Context) -> Outcom
 def fits_parent(content: Content, parent: Proposal, before: Content) -> Refusal | None:
     """Why a reallocation cannot be taken from its parent, as that stands."""
     if parent.status not in WITH_MONEY:
-        return Refusal("content.parent", f"Proposal {parent.id} is {parent.status}: there is no money of it to move.")
+        return Refusal(
+            "content.parent", f"Proposal {parent.id} is {in_words(parent.status)}: there is no money of it to move."
+        )
     if content.currency != parent.currency:
         return Refusal("content.currency", f"Proposal {parent.id} is in {parent.currency}, not in {content.currency}.")
     left, known = parent.left(before), parent.items(before)
@@ -75,7 +77,7 @@ def _may_replace(replaced: Proposal | None, name: str, actor: Actor) -> Refusal 
         return Refusal("proposal.not_owner", f"Only {replaced.owner} can put another in the place of {name}.")
     if replaced.status not in (DRAFT, RETURNED, IN_REVIEW):
         return Refusal(
-            "transition", f"Proposal {name} is {replaced.status}: it is decided, and nothing takes its place."
+            "transition", f"Proposal {name} is {in_words(replaced.status)}: it is decided, and nothing takes its place."
         )
     return None
 
@@ -177,7 +179,7 @@ def submit(proposal: Proposal, command: do.Submit, actor: Actor, context: Contex
 def _in_currency(proposal: Proposal, context: Context) -> Refusal | None:
     for what, currency in (("authority matrix", context.matrix.currency), ("books", context.books.currency)):
         if currency and currency != proposal.currency:
-            return Refusal("content.currency", f"The {what} speak of {currency}, the proposal of {proposal.currency}.")
+            return Refusal("content.currency", f"The proposal is in {proposal.currency}, and the {what} in {currency}.")
     return None
 
 

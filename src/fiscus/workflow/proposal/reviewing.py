@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from fiscus.workflow.actor import Actor
 from fiscus.workflow.authority.matrix import Stage
-from fiscus.workflow.canonical import moment, timestamp
+from fiscus.workflow.canonical import minute, moment, timestamp
 from fiscus.workflow.duties.history import Act, barred
 from fiscus.workflow.duties.sessions import clash
 from fiscus.workflow.duties.staffing import staff
@@ -200,7 +200,9 @@ def escalate(proposal: Proposal, command: do.Escalate, actor: Actor, context: Co
         return Refusal("authority.no_escalation", f"Stage {stage.name} has nobody more to ask.")
     due = due_of(proposal, stage)
     if not due or timestamp(context.at) <= due:
-        return Refusal("authority.not_overdue", f"Stage {stage.name} is due {due or 'at no time'}, which is not over.")
+        return Refusal(
+            "authority.not_overdue", f"Stage {stage.name} is due {minute(due) or 'at no time'}, which is not over."
+        )
     return [Entry("Escalated", {"stage": stage.name, "role": stage.escalate})]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from fiscus.core.money import written
 from fiscus.workflow.actor import Actor
 from fiscus.workflow.authority.routing import common_unit
-from fiscus.workflow.canonical import timestamp
+from fiscus.workflow.canonical import minute, timestamp
 from fiscus.workflow.duties.history import barred
 from fiscus.workflow.funds.flows import Move
 from fiscus.workflow.ports import Entry
@@ -201,7 +201,7 @@ def close(proposal: Proposal, command: do.Close, actor: Actor, context: Context)
 def expire(proposal: Proposal, command: do.Expire, actor: Actor, context: Context) -> Outcome:
     """Its time is over; money that was reserved is available again."""
     if not proposal.expires or timestamp(context.at) <= proposal.expires:
-        return Refusal("proposal.expiry", f"It expires {proposal.expires or 'never'}, which is not over.")
+        return Refusal("proposal.expiry", f"It expires {minute(proposal.expires) or 'never'}, which is not over.")
     return _ended("Expired", proposal, context, "")
 
 

@@ -52,6 +52,11 @@ NEXT: Mapping[tuple[str, str], frozenset[str]] = {
 its parent: no person can command it."""
 
 
+def in_words(status: str) -> str:
+    """A state inside a sentence."""
+    return status.replace("_", " ")
+
+
 def allowed(status: str, command: str) -> frozenset[str]:
     """States that a command may lead to; none where it cannot be followed."""
     return NEXT.get((status, command), frozenset())
