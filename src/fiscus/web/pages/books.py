@@ -56,7 +56,10 @@ def show(visit: Here, period: str = "", fund: str = "") -> Response:
         fund=fund,
         periods=sorted({key.period for key in books.hard}),
         funds=sorted({key.fund for key in books.hard}),
-        bars=[drawings.of_budget(row, books.currency, str(number)) for number, row in enumerate(found[:60])],
+        bars=[
+            drawings.of_budget(row, books.currency, f"{row.key.book}, {row.key.period}, {row.key.fund}")
+            for row in found[:60]
+        ],
         may_set=BUDGET_ROLE in visit.roles,
         units=tuple(visit.registry.parents),
     )
