@@ -24,6 +24,7 @@ from fiscus.workflow.ports import Reader, UnitOfWork
 from fiscus.workflow.service import reading
 
 SAFE = ("GET", "HEAD", "OPTIONS")
+SECRETS = ("password", "again", "old")
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 AUDITOR = "auditor"
 """Role whose holders read the log; administrators do too."""
@@ -147,8 +148,9 @@ class Form:
     fields: dict[str, list[str]]
 
     def __getitem__(self, name: str) -> str:
-        """One field, without the blanks around it; empty where it is missing."""
-        return self.fields.get(name, [""])[-1].strip()
+        """One field, without the blanks around it, which belong to passwords alone; empty where it is missing."""
+        found = (self.fields.get(name) or [""])[-1]
+        return found if name in SECRETS else found.strip()
 
     def all(self, name: str) -> list[str]:
         """All fields of a name."""

@@ -1,0 +1,160 @@
+"""A server with Baltimore's recommendation in review, on a port of this machine, and people who sign in to it."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+
+from fiscus.bootstrap import Office, now, open_office
+from fiscus.integrate.decision import BUDGET, CLERK, PLANNER, PROPOSAL, _prepare, seats
+from fiscus.integrate.main_job import run_main_job
+from fiscus.integrate.proposing import content_of_run
+from fiscus.integrate.shipped import shipped_plan
+from fiscus.optimise.verify import stored_problem
+from fiscus.web.app import make_app
+from fiscus.web.settings import Settings
+from fiscus.workflow.actor import Actor
+from fiscus.workflow.authority.reading import read_matrix
+from fiscus.workflow.identity import commands as who
+from fiscus.workflow.identity.passwords import hash_password
+from fiscus.workflow.proposal import commands as do
+from fiscus.workflow.service import administer, follow
+
+PASSWORD = "four words and a horse"
+PLAN = "baltimore-go-fy2024"
+AUDITOR = "inspector"
+
+
+@pytest.fixture(scope="session")
+def hashed():
+    """The password of everybody, hashed once: that it is slow is tested elsewhere."""
+    return hash_password(PASSWORD)
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory):
+    """The main job's run of Baltimore's plan."""
+    folder = tmp_path_factory.mktemp("web-run")
+    run_main_job(folder)
+    return folder / "optimise"
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory, run_folder, hashed):
+    """A database with people, budgets, the matrix, an auditor, and a proposal in review; to be copied."""
+    path = tmp_path_factory.mktemp("web-db") / "filled.db"
+    office = open_office(str(path))
+    matrix, problem = read_matrix(shipped_plan(PLAN) / "authority.yaml"), stored_problem(run_folder)
+    people = seats(matrix)
+    content = content_of_run(run_folder, title="FY2024 General Obligation bonds", risk_bands=matrix.risk_bands)
+    (fund,) = {item.fund for item in content.items}
+    at = office.clock()
+    with office.store.begin() as uow:
+        _prepare(uow, matrix, problem, people, fund, at)
+        administer(who.AddPerson(AUDITOR, "Inspector"), uow, actor=Actor(CLERK), at=at)
+        administer(who.GrantRole(AUDITOR, "auditor"), uow, actor=Actor(CLERK), at=at)
+        follow(do.Draft(PROPOSAL, content), uow, actor=Actor(PLANNER), at=at)
+        follow(do.Submit(PROPOSAL), uow, actor=Actor(PLANNER), at=at)
+        uow.commit()
+    for name in (CLERK, PLANNER, BUDGET, AUDITOR, *(person for holders in people.values() for person in holders)):
+        office.sign_ins.set_credential(name, hashed)
+    office.store.close()
+    return path
+
+
+@dataclass
+class Clock:
+    """Time that tests may let pass."""
+
+    ahead: timedelta = field(default_factory=timedelta)
+
+    def __call__(self) -> datetime:
+        return now() + self.ahead
+
+
+@dataclass
+class Server:
+    """A running server.
+
+    Attributes:
+        url: Where it is.
+        office: Its store.
+        clock: Its time.
+    """
+
+    url: str
+    office: Office
+    clock: Clock
+
+    def client(self, person: str = "", **options) -> httpx.Client:
+        """A browser without eyes, signed in as somebody."""
+        made = httpx.Client(base_url=self.url, headers={"origin": self.url}, timeout=30, **options)
+        if person:
+            answer = made.post("/sign-in", data={"person": person, "password": PASSWORD})
+            assert answer.status_code == 303, answer.text
+            made.csrf = made.get("/api/me").json()["csrf"]
+        return made
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+@contextmanager
+def serving(path: Path, settings=None):
+    """A server on a database until the block ends."""
+    clock, port = Clock(), free_port()
+    office = open_office(str(path), clock)
+    url = f"http://127.0.0.1:{port}"
+    made = settings(url) if settings else Settings(url)
+    config = uvicorn.Config(make_app(office, made), host="127.0.0.1", port=port, log_level="warning", lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield Server(url, office, clock)
+    server.should_exit = True
+    thread.join(timeout=10)
+    office.store.close()
+
+
+@pytest.fixture
+def server(tmp_path, filled):
+    """A server of one's own."""
+    shutil.copy(filled, tmp_path / "fiscus.db")
+    with serving(tmp_path / "fiscus.db") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory, filled):
+    """A server for tests that change nothing that others look at."""
+    path = tmp_path_factory.mktemp("shared") / "fiscus.db"
+    shutil.copy(filled, path)
+    with serving(path) as made:
+        yield made
+
+
+@pytest.fixture
+def empty(tmp_path):
+    """A server where nobody is yet."""
+    with serving(tmp_path / "fiscus.db") as made:
+        yield made
+
+
+def later(days: int) -> str:
+    """A day to come."""
+    return (datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%d")
