@@ -104,7 +104,7 @@ def picture(title: str, description: str, height: float, *inside: str, patterns:
         element("defs", definitions) if definitions else "",
         body,
         xmlns="http://www.w3.org/2000/svg",
-        role="img",
+        role="group" if "<a " in body else "img",  # What is an image holds nothing that could be followed.
         aria_labelledby=f"{name}-t {name}-d",
         viewBox=f"0 0 {WIDTH} {number(height)}",
         width=WIDTH,

@@ -157,4 +157,6 @@ def _drawn(cell: Cell, place: Place, share: float) -> str:
         + svg.element("rect", x=x, y=y, width=wide, height=high, fill=fill, stroke=edge, rx=2)
         + "".join(words)
     )
-    return svg.element("a", inside, href=cell.link, aria_label=told) if cell.link else svg.element("g", inside)
+    if cell.link:
+        return svg.element("a", inside, href=cell.link, aria_label=told)
+    return svg.element("g", inside, role="img", aria_label=told)
