@@ -176,6 +176,38 @@ def password(person: Person, db: Database = "") -> None:
         screen.print(f"{person} has a new password.")
 
 
+@people.command("token")
+def token(
+    person: Annotated[str, typer.Argument(help="Service account, or person, whose program it is.")],
+    by: Person,
+    days: Annotated[int, typer.Option(min=1, max=366, help="How long it lasts.")] = 90,
+    db: Database = "",
+) -> None:
+    """Make a token that a program shows to the server; it is told once. Earlier ones of the same account end."""
+    from datetime import timedelta
+
+    from fiscus.cli.office import check_password
+    from fiscus.errors import InvalidInput, Refused
+    from fiscus.workflow.identity import sessions
+    from fiscus.workflow.identity.registry import ADMINISTRATOR
+    from fiscus.workflow.service import registry
+
+    with sentences():
+        here = office(db)
+        check_password(here, by)
+        with here.store.read() as reader:
+            known = registry(reader)
+        if not known.is_active(person):
+            raise InvalidInput(f"there is nobody called {person!r} who may act")
+        if by != known.accountable(person) and not known.holds(by, ADMINISTRATOR, "", here.clock()):
+            raise Refused(
+                "identity.not_yours", f"Only {known.accountable(person)} or an administrator makes this token."
+            )
+        here.sign_ins.end_sessions(person)
+        secret, session = sessions.begin(here.sign_ins, person, here.clock(), sessions.TOKEN, timedelta(days=days))
+        screen.print(f"{secret}\n(until {session.until[:10]}; it is told only here)", soft_wrap=True, markup=False)
+
+
 @people.command("key")
 def key_(
     person: Person,
