@@ -16,6 +16,7 @@ from fiscus.cli import (
     explain,
     frontier,
     learn,
+    notify,
     people,
     plans,
     policy,
@@ -77,6 +78,7 @@ for name, group in (
     ("funds", books.funds),
     ("actuals", books.actuals),
     ("audit", audit.audit),
+    ("notify", notify.notify),
 ):
     app.add_typer(group, name=name, rich_help_panel="Decisions")
 app.command("serve", rich_help_panel="Decisions")(serve.serve)

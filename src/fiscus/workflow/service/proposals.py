@@ -22,7 +22,7 @@ from fiscus.workflow.proposal.evolve import evolve
 from fiscus.workflow.proposal.reviewing import next_due
 from fiscus.workflow.proposal.spending import adjust
 from fiscus.workflow.proposal.state import Proposal, index_of, to_json
-from fiscus.workflow.proposal.transitions import LIVE, allowed
+from fiscus.workflow.proposal.transitions import LIVE, WITH_MONEY, allowed
 from fiscus.workflow.service import reading
 from fiscus.workflow.service.answers import Answer, accepted, remembered, stamp_of
 from fiscus.workflow.service.policies import current_policy
@@ -214,13 +214,19 @@ def _moves_money(command: do.Command) -> bool:
 
 
 def _notice(proposal: Proposal, kind: str, seq: int, data: Mapping[str, Any]) -> Notice:
+    waiting = [(role, proposal.unit) for stage in proposal.open_stages for role in proposal.roles_of(stage)]
+    if proposal.status in WITH_MONEY[:2]:
+        waiting.append((proposal.release_role, proposal.unit))
     body = {
         "event": seq,
         "proposal": proposal.id,
         "title": proposal.title,
         "status": proposal.status,
         "owner": proposal.owner,
-        "waiting": [[role, proposal.unit] for stage in proposal.open_stages for role in proposal.roles_of(stage)],
+        "amount": proposal.total,
+        "currency": proposal.currency,
+        "due": next_due(proposal),
+        "waiting": [list(place) for place in waiting],
         "loud": bool(data.get("loud", False)),
     }
     return Notice(f"proposal.{kind.lower()}", body)

@@ -169,3 +169,22 @@ identities = sa.Table(
     **SHORT,
 )
 """Accounts at OpenID providers."""
+
+webhooks = sa.Table(
+    "webhooks", metadata, _text("id", primary_key=True), *(_text(n) for n in ("url", "secrets", "topics")), **SHORT
+)
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    _number("notice", primary_key=True, autoincrement=False),
+    _text("target", primary_key=True),
+    _text("message"),
+    _text("state"),
+    _number("tries"),
+    *(_text(name) for name in ("due", "lease", "error")),
+    sa.CheckConstraint("state IN ('waiting', 'sent', 'dead')", name="state"),
+    sa.Index("ix_deliveries_due", "state", "due"),
+    **SHORT,
+)
+"""What of the outbox goes to whom, and how far that is; ``message`` stays the same over all tries."""
