@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from fiscus.cli.office import Database, office
 from fiscus.cli.output import screen, sentences
-
-if TYPE_CHECKING:
-    from fiscus.web.settings import Provider
-
-ISSUER, CLIENT, SECRET, NAME = "FISCUS_OIDC_ISSUER", "FISCUS_OIDC_CLIENT", "FISCUS_OIDC_SECRET", "FISCUS_OIDC_NAME"
 
 
 def serve(
@@ -33,7 +27,7 @@ def serve(
     from fiscus.web.settings import Settings
 
     with sentences():
-        settings = Settings(base_url or f"http://{host}:{port}", _provider(), frozenset(proxy or ()))
+        settings = Settings(base_url or f"http://{host}:{port}", proxies=frozenset(proxy or ()))
         here = office(db)
         link = first_link(here, settings)
         screen.print(f"Fiscus is at {settings.origin}", soft_wrap=True, markup=False)
@@ -44,13 +38,3 @@ def serve(
                 markup=False,
             )
         run(here, settings, host, port)
-
-
-def _provider() -> Provider | None:
-    """Of sign-ins, from the environment: secrets are not for command lines."""
-    from fiscus.web.settings import Provider
-
-    if not os.environ.get(ISSUER):
-        return None
-    name = os.environ.get(NAME, "single sign-on")
-    return Provider(os.environ[ISSUER], os.environ.get(CLIENT, ""), os.environ.get(SECRET, ""), name)
