@@ -14,9 +14,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from fiscus.errors import FiscusError, InvalidInput
-from fiscus.workflow.store.connections import WAIT_SECONDS, Connections, engine_of
+from fiscus.workflow.store import rows
+from fiscus.workflow.store.connections import Connections, engine_of
+from fiscus.workflow.store.ending import End
+from fiscus.workflow.store.failpoints import reach
 from fiscus.workflow.store.migrating import migrate
 from fiscus.workflow.store.reading import SqlReader
+from fiscus.workflow.store.turns import BUSY, Turns
 from fiscus.workflow.store.unit import SqlUnit
 
 _WRITE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"}
@@ -35,6 +39,7 @@ class SqlStore:
         self.dialect = engine.dialect.name
         self._driver: Any = engine.dialect.loaded_dbapi
         self._connections = Connections(engine)
+        self._turns = Turns(self._connections, _WRITE[self.dialect], self._open_end, self._close_end)
 
     @classmethod
     def open(cls, url: str) -> SqlStore:
@@ -55,19 +60,28 @@ class SqlStore:
 
     @contextmanager
     def begin(self) -> Iterator[SqlUnit]:
-        """A transaction that writes; waits for others to end theirs."""
-        with self._inside(_WRITE[self.dialect]) as connection:
-            unit = SqlUnit(connection, self.dialect)
+        """A transaction that writes; waits for others to end theirs, and may share its commit with those who wait."""
+        try:
+            unit = SqlUnit(self._turns, self._turns.enter(), self.dialect)
             try:
                 yield unit
             finally:
                 unit.leave()
+        except self._driver.Error as error:
+            raise self._told(error) from error
 
     @contextmanager
     def read(self) -> Iterator[SqlReader]:
         """A moment to read from."""
-        with self._inside(_READ[self.dialect]) as connection:
+        connection = None
+        try:
+            connection = self._connections.begun(_READ[self.dialect])
             yield SqlReader(connection, self.dialect)
+        except self._driver.Error as error:
+            raise self._told(error) from error
+        finally:
+            if connection is not None:
+                self._connections.back(connection)
 
     def credential(self, person: str) -> str | None:
         """Hash of a password; None where none was set."""
@@ -85,18 +99,29 @@ class SqlStore:
         """Let go of all connections."""
         self._connections.close()
 
-    @contextmanager
-    def _inside(self, statement: str) -> Iterator[Any]:
-        connection = None
-        try:
-            connection = self._connections.begun(statement)
-            yield connection
-        except self._driver.OperationalError as error:
-            if getattr(error, "sqlite_errorname", "") == "SQLITE_BUSY" or getattr(error, "sqlstate", "") == "55P03":
-                raise FiscusError(f"others have been writing for {WAIT_SECONDS} seconds: try again later") from error
-            raise
-        except self._driver.DataError as error:
-            raise InvalidInput(f"the store cannot keep this: {error}") from error
-        finally:
-            if connection is not None:
-                self._connections.back(connection)
+    def _told(self, error: Exception) -> Exception:
+        """What a driver says, in words where a person can do something about it."""
+        if getattr(error, "sqlite_errorname", "") == "SQLITE_BUSY" or getattr(error, "sqlstate", "") == "55P03":
+            return FiscusError(BUSY)
+        if isinstance(error, self._driver.DataError):
+            return InvalidInput(f"the store cannot keep this: {error}")
+        return error
+
+    def _open_end(self, connection: Any, known: End | None) -> End:
+        reader = SqlReader(connection, self.dialect)
+        row = reader.run(rows.CHAIN if self.dialect == "sqlite" else f"{rows.CHAIN} FOR UPDATE").fetchone()
+        return End.of_row(row, known)
+
+    def _close_end(self, connection: Any, end: End) -> None:
+        reader = SqlReader(connection, self.dialect)
+        if end.changed:
+            reach("before.chain")
+            reader.run(rows.END, end.row())
+            end.changed = False
+            reach("after.chain")
+        reach("before.commit")
+        done = reader.run("COMMIT")
+        # Where a statement failed, PostgreSQL undoes and says so.
+        if self.dialect == "postgresql" and done.statusmessage != "COMMIT":
+            raise FiscusError(rows.FAILED)
+        reach("after.commit")

@@ -9,13 +9,13 @@ from typing import Any
 
 from fiscus.errors import Conflict, FiscusError
 from fiscus.workflow.audit.log import hash_of, written
-from fiscus.workflow.audit.merkle import Frontier
 from fiscus.workflow.ports import Account, Document, Entry, Head, Index, Notice, Record, Stamp, Transfer, Written
 from fiscus.workflow.store import rows
 from fiscus.workflow.store.failpoints import reach
 from fiscus.workflow.store.money import changes, overdrawn
 from fiscus.workflow.store.reading import SqlReader
 from fiscus.workflow.store.rows import COMMITTED, FAILED, LEFT
+from fiscus.workflow.store.turns import Shared, Turns
 
 NOWHERE = Index("")
 """What a stream is found by that is not there yet."""
@@ -25,40 +25,41 @@ _FAILED_BALANCE = re.compile(r", (-\d+), 1\)\.?$")
 
 
 class SqlUnit(SqlReader):
-    """A transaction that writes. The end of the log is read once and written once, at the commit.
+    """One writer's turn in a transaction. The end of the log is read once and written once for all who share the transaction.
 
     Whoever catches what a write raised cannot commit the rest: half of a decision is none.
+
+    Args:
+        turns: Of the writers; this one's has come.
+        shared: The transaction.
+        dialect: ``sqlite`` or ``postgresql``.
     """
 
-    def __init__(self, connection: Any, dialect: str) -> None:
-        super().__init__(connection, dialect)
+    def __init__(self, turns: Turns, shared: Shared, dialect: str) -> None:
+        super().__init__(shared.connection, dialect)
+        self._turns, self._shared, self._end = turns, shared, shared.end
+        self._saved = shared.end.copy()
+        self._streams: set[str] = set()
+        self._wrote = False
         self._over = ""
-        self._changed = False
-        self._loaded: dict[str, tuple[int, Index]] = {}
-        end = self.run(rows.CHAIN if self._sqlite else f"{rows.CHAIN} FOR UPDATE").fetchone()
-        self._size: int = end[0]
-        self._hash: str = end[1]
-        self._frontier = Frontier.from_text(end[2])
-        self._at: str = end[3]
-        self._booked: int = end[4]
 
     def head(self) -> Head:
-        return Head(self._size, self._hash, self._frontier.root().hex())
+        return Head(self._end.size, self._end.hash, self._end.frontier.root().hex())
 
     def latest(self) -> str:
-        return self._at
+        return self._end.at
 
     def load(self, stream: str) -> Record | None:
-        record = super().load(stream)
-        self._loaded[stream] = (record.version, record.index) if record else (0, NOWHERE)
-        return record
+        known = self._end.records
+        if stream not in known:
+            self._end.note(stream, super().load(stream))
+        return known[stream]
 
     def append(
         self, stream: str, expected: int, stamp: Stamp, entries: Sequence[Entry], state: Document, index: Index
     ) -> tuple[Written, ...]:
-        if stream not in self._loaded:
-            self.load(stream)
-        version, before = self._loaded[stream]  # Nobody else can have changed it since: we hold the lock.
+        record = self.load(stream)  # Nobody else can have changed it since: we hold the lock.
+        version, before = (record.version, record.index) if record else (0, NOWHERE)
         if version != expected:
             raise self._spoilt(
                 Conflict(f"{stream} is at {version}, not at {expected} any more: look again and decide again.")
@@ -68,7 +69,7 @@ class SqlUnit(SqlReader):
         index = replace(index, waiting=tuple(dict.fromkeys(index.waiting))) if len(index.waiting) > 1 else index
         row = rows.new_stream(stream, made[-1].version, state, index, stamp.at)
         self._write("streams", *(rows.change_of_stream(before, row, index) if expected else (rows.NEW_STREAM, row)))
-        self._loaded[stream] = made[-1].version, index
+        self._end.note(stream, Record(stream, made[-1].version, row[1], index, stamp.at))
         if index.waiting != before.waiting:
             self._waiting(stream, before.waiting, index.waiting)
         if stamp.session:
@@ -77,13 +78,14 @@ class SqlUnit(SqlReader):
         return made
 
     def _events(self, stream: str, expected: int, stamp: Stamp, entries: Sequence[Entry]) -> tuple[Written, ...]:
-        made = []
+        made, end = [], self._end
+        self._streams.add(stream)
         for position, entry in enumerate(entries, start=1):
-            event = written(self._size + 1, stream, expected + position, entry.kind, stamp, entry.data, self._hash)
-            self._frontier.append(event.body)
-            self._size, self._hash, self._at = event.seq, event.hash, stamp.at
+            event = written(end.size + 1, stream, expected + position, entry.kind, stamp, entry.data, end.hash)
+            end.frontier.append(event.body)
+            end.size, end.hash, end.at = event.seq, event.hash, stamp.at
             made.append(event)
-        self._changed = True
+        end.changed = True
         return tuple(made)
 
     def _waiting(self, stream: str, before: Sequence[tuple[str, str]], after: Sequence[tuple[str, str]]) -> None:
@@ -111,10 +113,11 @@ class SqlUnit(SqlReader):
                     self._write("accounts", rows.NEW_ACCOUNT, (change, *place))
             except Exception as error:
                 raise self._told(error, account, change) from error
-        numbered = [rows.transfer_row(number, seq, each) for number, each in enumerate(transfers, self._booked + 1)]
+        first = self._end.booked + 1
+        numbered = [rows.transfer_row(number, seq, each) for number, each in enumerate(transfers, first)]
         self._insert("transfers", rows.TRANSFER, numbered)
-        self._booked += len(numbered)
-        self._changed = True
+        self._end.booked += len(numbered)
+        self._end.changed = True
 
     def _told(self, error: Exception, account: Account, change: int) -> Exception:
         """The database's refusal in words; any other error as it is."""
@@ -151,18 +154,16 @@ class SqlUnit(SqlReader):
         self._write("credentials", rows.CREDENTIAL, (person, hash_))
 
     def commit(self) -> None:
-        if self._changed:
-            self._write("chain", rows.END, (self._size, self._hash, self._frontier.to_text(), self._at, self._booked))
-        done = self._write("commit", "COMMIT")
+        if self._over:
+            raise FiscusError(self._over)
         self._over = COMMITTED
-        if (
-            not self._sqlite and done.statusmessage != "COMMIT"
-        ):  # Where a statement failed, PostgreSQL undoes and says so.
-            raise FiscusError(FAILED)
+        self._turns.commit(self._shared)
 
     def leave(self) -> None:
-        """Write no more: the connection is about to be somebody else's."""
-        self._over = self._over or LEFT
+        """Write no more; what was not committed is undone."""
+        if self._over != COMMITTED:
+            self._over = LEFT
+            self._turns.undo(self._shared, self._saved, self._streams if self._wrote else None)
 
     def _spoilt(self, error: Exception) -> Exception:
         """The same error, after which nothing can be written or committed."""
@@ -172,6 +173,7 @@ class SqlUnit(SqlReader):
     def _write(self, place: str, statement: str, values: Sequence[Any] = ()) -> Any:
         if self._over:
             raise FiscusError(self._over)
+        self._wrote = True
         reach(f"before.{place}")
         try:
             cursor = self.run(statement, values)
