@@ -9,12 +9,21 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+import orjson
 import rfc8785
 
 from fiscus.errors import InvalidInput
 
-_RARE = re.compile(r'(?:":|[\[,]|^)-?\d(?:\d*[.eE]|\d{15})|\x7f')
-"""Fractions, exponents and long numbers, which RFC 8785 writes in its own way; inside a text they only cost time."""
+_VALUE = re.compile(rb'":-?\d(?:\d*[.eE]|\d{15})')
+_ELEMENT = re.compile(rb"[\[,]-?\d(?:\d*[.eE]|\d{15})")
+"""Fractions, exponents and long numbers in objects and lists, which RFC 8785 writes in its own way; inside a text they only cost time.
+
+Two expressions, as each begins with what a search can leap to.
+"""
+
+
+_NOTHING_ELSE = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
+"""What JSON does not know is refused, and not turned into something that it knows; identifiers (UUID) are their text."""
 
 
 def canonical(document: Any) -> bytes:
@@ -23,12 +32,16 @@ def canonical(document: Any) -> bytes:
     Raises:
         InvalidInput: Where it holds what JSON cannot: NaN, infinity, integers beyond 2^53, other objects.
     """
-    try:
-        text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-        if text.isascii() and not _RARE.search(text):
-            return text.encode("ascii")  # Four times as fast, and the same where there is nothing rare.
-    except (ValueError, TypeError, RecursionError):
-        pass  # The careful way says what is wrong.
+    if isinstance(document, dict | list):
+        try:
+            found = orjson.dumps(document, option=orjson.OPT_SORT_KEYS | _NOTHING_ELSE)
+            if b"null" in found:
+                json.dumps(document, allow_nan=False)  # What is no number is ``null`` in the other, and no document of ours.
+        except (orjson.JSONEncodeError, ValueError, TypeError, RecursionError):
+            pass  # The careful way says what is wrong.
+        else:
+            if found.isascii() and b"\x7f" not in found and not _VALUE.search(found) and not _ELEMENT.search(found):
+                return found  # Many times as fast, and the same where there is nothing rare.
     try:
         return rfc8785.dumps(document)
     except (rfc8785.CanonicalizationError, RecursionError) as error:

@@ -6,11 +6,12 @@ change before it commits. Events, states, money, outbox and the memory of comman
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+import orjson
 
 Document = Mapping[str, Any]
 """Anything that JSON can hold."""
@@ -126,7 +127,7 @@ class Record:
     @property
     def state(self) -> Document:
         """What its events add up to."""
-        found: Document = json.loads(self.text)
+        found: Document = orjson.loads(self.text)
         return found
 
 

@@ -58,9 +58,9 @@ def staff(slots: Sequence[Slot], history: Sequence[Act], registry: Registry, at:
         at: When roles must be in force.
     """
     had = parts(history, registry)
-    able = [_able(slot, had, registry, at) for slot in slots]
-    for slot in slots:
-        holders = _holders(slot, registry, at)
+    held = [_holders(slot, registry, at) for slot in slots]
+    able = [_able(slot, holders, had) for slot, holders in zip(slots, held, strict=True)]
+    for slot, holders in zip(slots, held, strict=True):
         if len(holders) < slot.panel:
             return Refusal(
                 "duties.panel",
@@ -79,13 +79,13 @@ def _holders(slot: Slot, registry: Registry, at: datetime) -> frozenset[str]:
     return frozenset(person for person in found if registry.people[person].kind == HUMAN)
 
 
-def _able(slot: Slot, had: Mapping[str, Mapping[str, Act]], registry: Registry, at: datetime) -> tuple[str, ...]:
+def _able(slot: Slot, holders: frozenset[str], had: Mapping[str, Mapping[str, Act]]) -> tuple[str, ...]:
     """Holders who had no other part, and did not sign here yet."""
     return tuple(
         sorted(
             person
-            for person in _holders(slot, registry, at)
-            if person not in slot.signed and not any(kind != slot.kind for kind in had.get(person, ()))
+            for person in holders - slot.signed
+            if person not in had or not any(kind != slot.kind for kind in had[person])
         )
     )
 

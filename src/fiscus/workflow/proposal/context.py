@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 from fiscus.workflow.authority.matrix import Matrix
 from fiscus.workflow.duties.history import Act
@@ -15,40 +15,65 @@ from fiscus.workflow.proposal.content import Content
 from fiscus.workflow.proposal.state import Proposal
 
 
-@dataclass(frozen=True, eq=False)
-class Context:
-    """Everything at one moment; a store's lock keeps it true until the decision is written.
+class Context(Protocol):
+    """Everything at one moment; a store's lock keeps it true until the decision is written, so it may be looked up when it is asked for."""
 
-    Attributes:
-        at: Now.
-        registry: People, roles, units, delegations.
-        matrix: In force now, for what is submitted; what is in review keeps its own.
-        policy: Its digest.
-        pinned: Matrix under which the proposal was submitted; None before.
-        content: Current version; for ``Draft`` and ``Edit`` the new one is in the command.
-        history: Parts that people had in the whole lineage, parents' and children's families included.
-        rolling: What the owner proposed for the same lines elsewhere, within the matrix's days, minor units.
-        books: Budgets.
-        balances: Money of the accounts that there are.
-        parent: Proposal whose money it moves.
-        parent_content: Its current version.
-        replaced: Proposal that a draft supersedes.
-        session_roles: Roles that the session acted in before.
-        signed: Whether the signature in the command is the actor's, over what they approve.
-    """
+    @property
+    def at(self) -> datetime:
+        """Now."""
 
-    at: datetime
-    registry: Registry
-    matrix: Matrix
-    policy: str
-    pinned: Matrix | None = None
-    content: Content | None = None
-    history: tuple[Act, ...] = ()
-    rolling: int = 0
-    books: Books = field(default_factory=Books)
-    balances: Mapping[Account, int] = field(default_factory=dict)
-    parent: Proposal | None = None
-    parent_content: Content | None = None
-    replaced: Proposal | None = None
-    session_roles: frozenset[str] = frozenset()
-    signed: bool = False
+    @property
+    def registry(self) -> Registry:
+        """People, roles, units, delegations."""
+
+    @property
+    def matrix(self) -> Matrix:
+        """In force now, for what is submitted; what is in review keeps its own."""
+
+    @property
+    def policy(self) -> str:
+        """Its digest."""
+
+    @property
+    def pinned(self) -> Matrix | None:
+        """Matrix under which the proposal was submitted; None before."""
+
+    @property
+    def content(self) -> Content | None:
+        """Current version; for ``Draft`` and ``Edit`` the new one is in the command."""
+
+    @property
+    def history(self) -> tuple[Act, ...]:
+        """Parts that people had in the whole lineage, parents' and children's families included."""
+
+    @property
+    def rolling(self) -> int:
+        """What the owner proposed for the same lines elsewhere, within the matrix's days, minor units."""
+
+    @property
+    def books(self) -> Books:
+        """Budgets."""
+
+    @property
+    def balances(self) -> Mapping[Account, int]:
+        """Money of the accounts that there are."""
+
+    @property
+    def parent(self) -> Proposal | None:
+        """Proposal whose money it moves."""
+
+    @property
+    def parent_content(self) -> Content | None:
+        """Its current version."""
+
+    @property
+    def replaced(self) -> Proposal | None:
+        """Proposal that a draft supersedes."""
+
+    @property
+    def session_roles(self) -> frozenset[str]:
+        """Roles that the session acted in before."""
+
+    @property
+    def signed(self) -> bool:
+        """Whether the signature in the command is the actor's, over what they approve."""

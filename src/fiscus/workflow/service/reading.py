@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any, TypeVar
+
+import orjson
 
 from fiscus.errors import Refused
 from fiscus.workflow.authority.matrix import Matrix
@@ -38,11 +39,15 @@ class Parsed:
                 found: T = self.kept[key]
                 return found
         made = make()
+        self.keep(key, made)
+        return made
+
+    def keep(self, key: str, made: Any) -> None:
+        """Keep what was made already."""
         with self.lock:
             self.kept[key] = made
             while len(self.kept) > self.size:
                 self.kept.popitem(last=False)
-        return made
 
 
 CONTENTS = Parsed(64)
@@ -76,6 +81,13 @@ def proposal_of(record: Record) -> Proposal:
     return PROPOSALS.get(record.text, lambda: state.from_json(record.state))
 
 
+def keep_proposal(reader: Reader, stream: str, proposal: Proposal) -> None:
+    """What a proposal has just become, so that nobody parses what was only written."""
+    record = reader.load(stream)
+    if record is not None:
+        PROPOSALS.keep(record.text, proposal)
+
+
 def known_proposal(reader: Reader, name: str) -> Proposal:
     """A proposal by its id.
 
@@ -107,5 +119,5 @@ def document(reader: Reader, digest: str) -> Mapping[str, Any]:
     body = reader.content(digest)
     if body is None:
         raise Refused("content.lost", f"The store has no document {digest}.")
-    found: Mapping[str, Any] = json.loads(body)
+    found: Mapping[str, Any] = orjson.loads(body)
     return found

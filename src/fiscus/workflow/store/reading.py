@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+import orjson
 
 from fiscus.workflow.audit.log import read
 from fiscus.workflow.audit.merkle import Frontier
@@ -61,7 +62,7 @@ class SqlReader:
             found = self.run(statement, (after, *of)).fetchall()
             for seq, body in found:
                 after, given = seq, given + 1
-                yield read(json.loads(body), body.encode("utf-8"))
+                yield read(orjson.loads(body), body.encode("utf-8"))
             if len(found) < size:
                 return
 
@@ -73,7 +74,7 @@ class SqlReader:
             found = self.run(statement, (before, *of)).fetchall()
             for seq, body in found:
                 before = seq
-                yield read(json.loads(body), body.encode("utf-8"))
+                yield read(orjson.loads(body), body.encode("utf-8"))
             if len(found) < BATCH:
                 return
 
@@ -119,16 +120,16 @@ class SqlReader:
 
     def answer(self, command: str) -> Document | None:
         row = self.run("SELECT answer FROM commands WHERE id = ?", (command,)).fetchone()
-        return None if row is None else json.loads(row[0])
+        return None if row is None else orjson.loads(row[0])
 
     def session_roles(self, session: str) -> frozenset[str]:
         found = self.run("SELECT role FROM sessions WHERE session = ?", (session,))
         return frozenset(row[0] for row in found.fetchall())
 
     def checkpoints(self) -> Sequence[Document]:
-        return [json.loads(row[0]) for row in self.run("SELECT document FROM checkpoints ORDER BY size").fetchall()]
+        return [orjson.loads(row[0]) for row in self.run("SELECT document FROM checkpoints ORDER BY size").fetchall()]
 
     def notices(self, unsent: bool = True) -> Sequence[tuple[int, Notice]]:
         where = " WHERE sent = 0" if unsent else ""
         found = self.run(f"SELECT number, topic, body FROM outbox{where} ORDER BY number").fetchall()
-        return [(number, Notice(topic, json.loads(body))) for number, topic, body in found]
+        return [(number, Notice(topic, orjson.loads(body))) for number, topic, body in found]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+import orjson
+
+from fiscus.errors import InvalidInput
 from fiscus.workflow.ports import Account, Booked, Document, Index, Record, Transfer
 
 COMMITTED = "this unit of work is committed: begin another"
@@ -84,8 +86,16 @@ def changed_stream(indexed: tuple[str, ...]) -> str:
     return f"UPDATE streams SET {', '.join(f'{name} = ?' for name in names)} WHERE stream = ?"
 
 
-dump = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
-"""A document as a column keeps it."""
+def dump(document: Any) -> str:
+    """A document as a column keeps it.
+
+    Raises:
+        InvalidInput: Where it holds what JSON cannot.
+    """
+    try:
+        return orjson.dumps(document).decode()
+    except orjson.JSONEncodeError as error:
+        raise InvalidInput(f"the document cannot be written as JSON: {error}") from error
 
 
 def folded(stream: str, title: str) -> str:
@@ -134,7 +144,7 @@ def record(row: Sequence[Any]) -> Record:
 
 def places(text: str) -> tuple[tuple[str, str], ...]:
     """Roles and units from their column."""
-    return tuple((role, unit) for role, unit in json.loads(text)) if text != "[]" else ()
+    return tuple((role, unit) for role, unit in orjson.loads(text)) if text != "[]" else ()
 
 
 def account_row(account: Account) -> tuple[str, str, str, str]:
