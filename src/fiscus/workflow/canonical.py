@@ -36,7 +36,9 @@ def canonical(document: Any) -> bytes:
         try:
             found = orjson.dumps(document, option=orjson.OPT_SORT_KEYS | _NOTHING_ELSE)
             if b"null" in found:
-                json.dumps(document, allow_nan=False)  # What is no number is ``null`` in the other, and no document of ours.
+                json.dumps(
+                    document, allow_nan=False
+                )  # What is no number is ``null`` in the other, and no document of ours.
         except (orjson.JSONEncodeError, ValueError, TypeError, RecursionError):
             pass  # The careful way says what is wrong.
         else:

@@ -183,7 +183,9 @@ class Proposal:
         values = {name: now[name] for name in _FIELDS} | changes
         if len(values) != len(_FIELDS):
             raise TypeError(f"a proposal has no {', '.join(sorted(set(changes) - set(_FIELDS)))}")
-        made.__dict__.update(values)  # A tenth of the time of ``dataclasses.replace``, and four of them are in a decision.
+        made.__dict__.update(
+            values
+        )  # A tenth of the time of ``dataclasses.replace``, and four of them are in a decision.
         return made
 
 

@@ -14,7 +14,13 @@ from fiscus.errors import InvalidInput
 WAIT_SECONDS = 30
 """How long a writer waits for others."""
 
-_PRAGMAS = (f"busy_timeout = {1_000 * WAIT_SECONDS}", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
+_PRAGMAS = (
+    f"busy_timeout = {1_000 * WAIT_SECONDS}",
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    "wal_autocheckpoint = 8000",
+)
 
 _SETTINGS = (
     f"SET lock_timeout = '{WAIT_SECONDS}s'",

@@ -61,17 +61,10 @@ class End:
         frontier = Frontier(self.frontier.size, self.frontier.peaks)
         return replace(self, frontier=frontier, records={}, text=0)
 
-    def restore(self, saved: End, written: set[str]) -> None:
-        """Back to what it was.
-
-        Args:
-            saved: A copy of then.
-            written: Streams that changed since.
-        """
+    def restore(self, saved: End) -> None:
+        """Back to what it was; streams are whoever's who changed them."""
         self.size, self.hash, self.frontier = saved.size, saved.hash, saved.frontier
         self.at, self.booked, self.changed = saved.at, saved.booked, saved.changed
-        for stream in written:
-            self.records.pop(stream, None)
 
     def note(self, stream: str, record: Record | None) -> None:
         """A stream as it stands."""

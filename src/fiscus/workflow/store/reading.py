@@ -93,9 +93,7 @@ class SqlReader:
                 return
 
     def balances(self, books: Sequence[str] = ()) -> Mapping[Account, int]:
-        where = f" WHERE book IN ({', '.join('?' * len(books))})" if books else ""
-        found = self.run(f"SELECT book, period, fund, bucket, balance FROM accounts{where}", books)
-        return {Account(*row[:4]): row[4] for row in found.fetchall()}
+        return rows.balances(self.run(rows.balances_of(len(books)), books).fetchall())
 
     def booked(self, after: int = 0, limit: int = 0) -> Iterator[Booked]:
         given = 0
@@ -119,8 +117,8 @@ class SqlReader:
         return str(self.run("SELECT at FROM chain").fetchone()[0])
 
     def answer(self, command: str) -> Document | None:
-        row = self.run("SELECT answer FROM commands WHERE id = ?", (command,)).fetchone()
-        return None if row is None else orjson.loads(row[0])
+        row = self.run(rows.ANSWER, (command,)).fetchone()
+        return None if row is None else rows.answer(row[0])
 
     def session_roles(self, session: str) -> frozenset[str]:
         found = self.run("SELECT role FROM sessions WHERE session = ?", (session,))

@@ -36,10 +36,15 @@ TRANSFER = (
     "line",
     "memo",
 )
-WAITING = ("role", "unit", "stream")
 
+FAMILY = "SELECT stream FROM streams WHERE kind = ? AND lineage = ?"
+ANSWER = "SELECT answer FROM commands WHERE id = ?"
 LOAD = f"SELECT {FOUND} FROM streams WHERE stream = ?"
 NEW_STREAM = f"INSERT INTO streams ({', '.join(STREAM)}) VALUES ({', '.join('?' * len(STREAM))})"
+EVENT = "INSERT INTO events (seq, stream, version, body, hash) VALUES (?, ?, ?, ?, ?)"
+NOTICE = "INSERT INTO outbox (topic, body, sent) VALUES (?, ?, 0)"
+BOOK = f"INSERT INTO transfers ({', '.join(TRANSFER)}) VALUES ({', '.join('?' * len(TRANSFER))})"
+NOW_WAITING = "INSERT INTO waiting (role, unit, stream) VALUES (?, ?, ?)"
 NO_LONGER_WAITING = "DELETE FROM waiting WHERE role = ? AND unit = ? AND stream = ?"
 BALANCE = "SELECT balance FROM accounts WHERE book = ? AND period = ? AND fund = ? AND bucket = ?"
 CHANGE = "UPDATE accounts SET balance = balance + ? WHERE book = ? AND period = ? AND fund = ? AND bucket = ?"
@@ -49,7 +54,7 @@ CONTROL = (
     "ON CONFLICT (book, period, fund, bucket) DO UPDATE SET hard = excluded.hard"
 )
 KEEP = "INSERT INTO contents (digest, body) VALUES (?, ?) ON CONFLICT DO NOTHING"
-REMEMBER = "INSERT INTO commands (id, answer) VALUES (?, ?) ON CONFLICT DO NOTHING"
+REMEMBER = "INSERT INTO commands (id, answer) VALUES (?, ?)"
 ROLE = "INSERT INTO sessions (session, role) VALUES (?, ?) ON CONFLICT DO NOTHING"
 CHECKPOINT = "INSERT INTO checkpoints (size, document) VALUES (?, ?)"
 CHAIN = "SELECT size, hash, frontier, at, booked FROM chain"
@@ -57,16 +62,6 @@ END = "UPDATE chain SET size = ?, hash = ?, frontier = ?, at = ?, booked = ?"
 CREDENTIAL = (
     "INSERT INTO credentials (person, hash) VALUES (?, ?) ON CONFLICT (person) DO UPDATE SET hash = excluded.hash"
 )
-
-MOST_ROWS = 16
-"""Rows that one INSERT takes; more go in several."""
-
-
-@cache
-def insert(table: str, columns: tuple[str, ...], rows: int) -> str:
-    """A statement that inserts so many rows at once."""
-    row = f"({', '.join('?' * len(columns))})"
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * rows)}"
 
 
 @cache
@@ -145,6 +140,24 @@ def record(row: Sequence[Any]) -> Record:
 def places(text: str) -> tuple[tuple[str, str], ...]:
     """Roles and units from their column."""
     return tuple((role, unit) for role, unit in orjson.loads(text)) if text != "[]" else ()
+
+
+def answer(text: str) -> Document:
+    """What was answered to a command, from its column."""
+    found: Document = orjson.loads(text)
+    return found
+
+
+@cache
+def balances_of(books: int) -> str:
+    """A statement for the balances of so many books; of all for none."""
+    where = f" WHERE book IN ({', '.join('?' * books)})" if books else ""
+    return f"SELECT book, period, fund, bucket, balance FROM accounts{where}"
+
+
+def balances(found: Sequence[Sequence[Any]]) -> dict[Account, int]:
+    """Money by account, from what ``balances_of`` selects."""
+    return {Account(*row[:4]): row[4] for row in found}
 
 
 def account_row(account: Account) -> tuple[str, str, str, str]:

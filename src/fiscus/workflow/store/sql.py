@@ -7,7 +7,7 @@ than the disk does. Writers come one after another: in SQLite by ``BEGIN IMMEDIA
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,11 +17,11 @@ from fiscus.errors import FiscusError, InvalidInput
 from fiscus.workflow.store import rows
 from fiscus.workflow.store.connections import Connections, engine_of
 from fiscus.workflow.store.ending import End
-from fiscus.workflow.store.failpoints import reach
 from fiscus.workflow.store.migrating import migrate
 from fiscus.workflow.store.reading import SqlReader
-from fiscus.workflow.store.turns import BUSY, Turns
+from fiscus.workflow.store.turns import BUSY, Shared, Turns
 from fiscus.workflow.store.unit import SqlUnit
+from fiscus.workflow.store.writing import write_all, write_one
 
 _WRITE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"}
 _READ = {"sqlite": "BEGIN", "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}
@@ -112,16 +112,17 @@ class SqlStore:
         row = reader.run(rows.CHAIN if self.dialect == "sqlite" else f"{rows.CHAIN} FOR UPDATE").fetchone()
         return End.of_row(row, known)
 
-    def _close_end(self, connection: Any, end: End) -> None:
-        reader = SqlReader(connection, self.dialect)
+    def _close_end(self, shared: Shared) -> None:
+        connection, end = shared.connection, shared.end
+
+        def write(place: str, statement: str, given: Sequence[tuple[Any, ...]]) -> None:
+            write_all(connection, self.dialect, place, statement, given)
+
+        shared.pending.flush(write)
         if end.changed:
-            reach("before.chain")
-            reader.run(rows.END, end.row())
+            write_one(connection, self.dialect, "chain", rows.END, end.row())
             end.changed = False
-            reach("after.chain")
-        reach("before.commit")
-        done = reader.run("COMMIT")
+        done = write_one(connection, self.dialect, "commit", "COMMIT")
         # Where a statement failed, PostgreSQL undoes and says so.
         if self.dialect == "postgresql" and done.statusmessage != "COMMIT":
             raise FiscusError(rows.FAILED)
-        reach("after.commit")

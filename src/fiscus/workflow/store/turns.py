@@ -1,8 +1,8 @@
 """Writers of one process in turns, many decisions to a commit.
 
-A unit of work that is ready while others wait hands the open transaction on to the next, which begins at a savepoint. Whoever is
-the last commits for all, and nobody is told that their work is kept before that. One that fails is undone to its savepoint and
-takes nobody with it. A writer who is alone commits at once, as without all this.
+A unit of work that is ready while others wait hands the open transaction on to the next. Whoever is the last writes and commits for
+all, and nobody is told that their work is kept before that. One that fails is undone, to a savepoint where it has written already,
+and takes nobody with it. A writer who is alone commits at once, as without all this.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 from fiscus.errors import FiscusError
 from fiscus.workflow.store.connections import WAIT_SECONDS, Connections
 from fiscus.workflow.store.ending import End
+from fiscus.workflow.store.pending import Pending
 from fiscus.workflow.store.rows import FAILED
 
 MOST = 64
@@ -52,12 +53,16 @@ class Shared:
     Attributes:
         connection: Of the driver.
         end: Of the log, as the transaction leaves it.
+        pending: What they want written with the commit.
         members: Those whose work is in it and who wait for the commit.
+        protected: Whether there is a savepoint.
     """
 
     connection: Any
     end: End
+    pending: Pending = field(default_factory=Pending)
     members: list[Ticket] = field(default_factory=list)
+    protected: bool = False
 
 
 class Turns:
@@ -67,7 +72,7 @@ class Turns:
         connections: To the database.
         begin: Statement that begins a transaction that writes.
         open_end: Reads the end of the log inside a new transaction, given what was known of it.
-        close_end: Writes the end of the log and commits.
+        close_end: Writes what is pending and the end of the log, and commits.
     """
 
     def __init__(
@@ -75,7 +80,7 @@ class Turns:
         connections: Connections,
         begin: str,
         open_end: Callable[[Any, End | None], End],
-        close_end: Callable[[Any, End], None],
+        close_end: Callable[[Shared], None],
     ) -> None:
         self._connections, self._begin = connections, begin
         self._open_end, self._close_end = open_end, close_end
@@ -90,7 +95,7 @@ class Turns:
         self._known: End | None = None
 
     def enter(self) -> Shared:
-        """Wait for a turn: a new transaction, or one that others have their work in already, at a savepoint.
+        """Wait for a turn: a new transaction, or one that others have their work in already.
 
         Raises:
             FiscusError: Where it does not come in time.
@@ -101,16 +106,17 @@ class Turns:
         try:
             if self._shared is None:
                 self._shared = self._opened()
-            else:
-                if len(self._shared.members) > 1:
-                    self._shared.connection.execute("RELEASE SAVEPOINT unit")
-                self._shared.connection.execute("SAVEPOINT unit")
-        except BaseException as error:
-            if self._shared is not None:
-                self._fail(self._shared, error)
+        except BaseException:
             self._pass_on()
             raise
         return self._shared
+
+    def protect(self, shared: Shared) -> None:
+        """Begin a savepoint, so that what others did stays when this turn is undone."""
+        if shared.protected:
+            shared.connection.execute("RELEASE SAVEPOINT unit")
+        shared.connection.execute("SAVEPOINT unit")
+        shared.protected = True
 
     def _take_turn(self) -> None:
         with self._lock:
@@ -155,24 +161,20 @@ class Turns:
         if ticket.error is not None:
             raise FiscusError(FAILED) from ticket.error
 
-    def undo(self, shared: Shared, saved: End, written: set[str] | None) -> None:
+    def undo(self, shared: Shared, wrote: bool) -> None:
         """End a turn whose work is not kept.
 
         Args:
-            shared: The transaction.
-            saved: End of the log as it was at the beginning of the turn.
-            written: Streams that it wrote to; None where it wrote nothing at all.
+            shared: The transaction, its end as it was before.
+            wrote: Whether anything is in the database already.
         """
         if not shared.members:
-            if written is not None:
-                self._known = None
             self._close(shared)
             self._pass_on()
             return
         try:
-            if written is not None:
+            if wrote:
                 shared.connection.execute("ROLLBACK TO SAVEPOINT unit")
-                shared.end.restore(saved, written)
         except Exception as error:  # As where the connection is gone: those who wait are told, this one knows already.
             self._fail(shared, error)
             self._pass_on()
@@ -196,7 +198,7 @@ class Turns:
     def _finish(self, shared: Shared) -> None:
         """Commit, and tell all whose work is in it."""
         try:
-            self._close_end(shared.connection, shared.end)
+            self._close_end(shared)
         except BaseException as error:
             self._fail(shared, error)
             raise

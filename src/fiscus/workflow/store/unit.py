@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from fiscus.errors import Conflict, FiscusError
 from fiscus.workflow.audit.log import hash_of, written
-from fiscus.workflow.ports import Account, Document, Entry, Head, Index, Notice, Record, Stamp, Transfer, Written
+from fiscus.workflow.ports import (
+    Account,
+    Document,
+    Entry,
+    Filter,
+    Head,
+    Index,
+    Notice,
+    Record,
+    Stamp,
+    Transfer,
+    Written,
+)
 from fiscus.workflow.store import rows
-from fiscus.workflow.store.failpoints import reach
 from fiscus.workflow.store.money import changes, overdrawn
+from fiscus.workflow.store.pending import NOWHERE, Change, Pending, checked
 from fiscus.workflow.store.reading import SqlReader
 from fiscus.workflow.store.rows import COMMITTED, FAILED, LEFT
 from fiscus.workflow.store.turns import Shared, Turns
-
-NOWHERE = Index("")
-"""What a stream is found by that is not there yet."""
+from fiscus.workflow.store.writing import write_all, write_one
 
 _FAILED_BALANCE = re.compile(r", (-\d+), 1\)\.?$")
 """The row that PostgreSQL refused, at its end: balance, and that the account is hard."""
@@ -27,6 +37,7 @@ _FAILED_BALANCE = re.compile(r", (-\d+), 1\)\.?$")
 class SqlUnit(SqlReader):
     """One writer's turn in a transaction. The end of the log is read once and written once for all who share the transaction.
 
+    Rows are written with the commit, those of all who share it together; money moves at once, so that the database can refuse it.
     Whoever catches what a write raised cannot commit the rest: half of a decision is none.
 
     Args:
@@ -39,9 +50,41 @@ class SqlUnit(SqlReader):
         super().__init__(shared.connection, dialect)
         self._turns, self._shared, self._end = turns, shared, shared.end
         self._saved = shared.end.copy()
-        self._streams: set[str] = set()
+        self._before: dict[str, Record | None] = {}
+        self._mine = Pending()
         self._wrote = False
         self._over = ""
+
+    def run(self, statement: str, values: Sequence[Any] = ()) -> Any:
+        """A statement, which finds everything written that was to be."""
+        self._settle()
+        if not statement.startswith("SELECT"):
+            self._begin_writing()
+        return super().run(statement, values)
+
+    def _settle(self) -> None:
+        if self._over:
+            return
+        if self._shared.pending:
+            self._shared.pending.flush(self._write_all)
+        if self._mine:
+            self._begin_writing()
+            self._mine.flush(self._write_all)
+
+    def _begin_writing(self) -> None:
+        """From here on there is something to undo; the work of others is not."""
+        if self._over:
+            raise FiscusError(self._over)
+        if not self._wrote:
+            self._wrote = True
+            if self._shared.members:
+                if self._shared.pending:
+                    self._shared.pending.flush(self._write_all)
+                self._turns.protect(self._shared)
+
+    def _look(self, statement: str, values: Sequence[Any]) -> Any:
+        """A statement about what is never pending, or is looked for there first."""
+        return super().run(statement, values)
 
     def head(self) -> Head:
         return Head(self._end.size, self._end.hash, self._end.frontier.root().hex())
@@ -52,8 +95,36 @@ class SqlUnit(SqlReader):
     def load(self, stream: str) -> Record | None:
         known = self._end.records
         if stream not in known:
-            self._end.note(stream, super().load(stream))
+            row = self._look(rows.LOAD, (stream,)).fetchone()
+            self._end.note(stream, None if row is None else rows.record(row))
         return known[stream]
+
+    def find(self, wanted: Filter) -> Sequence[Record]:
+        if not wanted.lineage or wanted != Filter(kind=wanted.kind, lineage=wanted.lineage):
+            return super().find(wanted)
+        names = {row[0] for row in self._look(rows.FAMILY, (wanted.kind, wanted.lineage)).fetchall()}
+        for pending in (self._shared.pending, self._mine):
+            for name, change in pending.streams.items():
+                if (change.index.kind, change.index.lineage) == (wanted.kind, wanted.lineage):
+                    names.add(name)
+        found = [record for name in names if (record := self.load(name)) is not None]
+        return sorted(found, key=lambda record: (record.updated, record.stream), reverse=True)
+
+    def content(self, digest: str) -> bytes | None:
+        for pending in (self._mine, self._shared.pending):
+            if digest in pending.contents:
+                return pending.contents[digest].encode("utf-8")
+        return super().content(digest)
+
+    def answer(self, command: str) -> Document | None:
+        for pending in (self._mine, self._shared.pending):
+            if command in pending.commands:
+                return rows.answer(pending.commands[command])
+        row = self._look(rows.ANSWER, (command,)).fetchone()
+        return None if row is None else rows.answer(row[0])
+
+    def balances(self, books: Sequence[str] = ()) -> Mapping[Account, int]:
+        return rows.balances(self._look(rows.balances_of(len(books)), books).fetchall())
 
     def append(
         self, stream: str, expected: int, stamp: Stamp, entries: Sequence[Entry], state: Document, index: Index
@@ -64,22 +135,23 @@ class SqlUnit(SqlReader):
             raise self._spoilt(
                 Conflict(f"{stream} is at {version}, not at {expected} any more: look again and decide again.")
             )
-        made = self._events(stream, expected, stamp, entries)
-        self._insert("events", ("seq", "stream", "version", "body", "hash"), [_event(each) for each in made])
+        self._open()
         index = replace(index, waiting=tuple(dict.fromkeys(index.waiting))) if len(index.waiting) > 1 else index
-        row = rows.new_stream(stream, made[-1].version, state, index, stamp.at)
-        self._write("streams", *(rows.change_of_stream(before, row, index) if expected else (rows.NEW_STREAM, row)))
+        row = checked(rows.new_stream(stream, expected + len(entries), state, index, stamp.at))
+        self._before.setdefault(stream, record)
+        made = self._events(stream, expected, stamp, entries)
+        mine = self._mine
+        mine.events += [_event(each) for each in made]
+        pending = mine.streams.get(stream) or self._shared.pending.streams.get(stream)
+        mine.streams[stream] = Change(pending.before if pending else before, row, index)
         self._end.note(stream, Record(stream, made[-1].version, row[1], index, stamp.at))
-        if index.waiting != before.waiting:
-            self._waiting(stream, before.waiting, index.waiting)
         if stamp.session:
-            for role in sorted({str(entry.data["role"]) for entry in entries if "role" in entry.data}):
-                self._write("sessions", rows.ROLE, (stamp.session, role))
+            roles = sorted({str(entry.data["role"]) for entry in entries if "role" in entry.data})
+            mine.roles += [checked((stamp.session, role)) for role in roles]
         return made
 
     def _events(self, stream: str, expected: int, stamp: Stamp, entries: Sequence[Entry]) -> tuple[Written, ...]:
         made, end = [], self._end
-        self._streams.add(stream)
         for position, entry in enumerate(entries, start=1):
             event = written(end.size + 1, stream, expected + position, entry.kind, stamp, entry.data, end.hash)
             end.frontier.append(event.body)
@@ -88,15 +160,10 @@ class SqlUnit(SqlReader):
         end.changed = True
         return tuple(made)
 
-    def _waiting(self, stream: str, before: Sequence[tuple[str, str]], after: Sequence[tuple[str, str]]) -> None:
-        for place in before:
-            if place not in after:
-                self._write("waiting", rows.NO_LONGER_WAITING, (*place, stream))
-        self._insert("waiting", rows.WAITING, [(*place, stream) for place in after if place not in before])
-
     def keep(self, body: bytes) -> str:
+        self._open()
         digest = hash_of(body)
-        self._write("contents", rows.KEEP, (digest, body.decode("utf-8")))
+        self._mine.contents[digest] = body.decode("utf-8")
         return digest
 
     def control(self, account: Account, hard: bool) -> None:
@@ -114,9 +181,10 @@ class SqlUnit(SqlReader):
             except Exception as error:
                 raise self._told(error, account, change) from error
         first = self._end.booked + 1
-        numbered = [rows.transfer_row(number, seq, each) for number, each in enumerate(transfers, first)]
-        self._insert("transfers", rows.TRANSFER, numbered)
-        self._end.booked += len(numbered)
+        self._mine.transfers += [
+            checked(rows.transfer_row(number, seq, each)) for number, each in enumerate(transfers, first)
+        ]
+        self._end.booked += len(transfers)
         self._end.changed = True
 
     def _told(self, error: Exception, account: Account, change: int) -> Exception:
@@ -124,20 +192,21 @@ class SqlUnit(SqlReader):
         if "ck_accounts_covered" not in str(error):
             return error
         if self._sqlite:
-            row = self.run(rows.BALANCE, rows.account_row(account)).fetchone()
+            row = self._look(rows.BALANCE, rows.account_row(account)).fetchone()
             return overdrawn(account, change + (row[0] if row else 0))
         words = getattr(getattr(error, "diag", None), "message_detail", None)
         detail = _FAILED_BALANCE.search(words or "")
         return overdrawn(account, int(detail[1]) if detail else None)
 
     def remember(self, command: str, answer: Document) -> None:
-        if self._write("commands", rows.REMEMBER, (command, rows.dump(answer))).rowcount != 1:
+        self._open()
+        if self.answer(command) is not None:
             raise self._spoilt(Conflict(f"The command {command} was followed before."))
+        self._mine.commands[checked((command,))[0]] = rows.dump(answer)
 
     def send(self, notices: Sequence[Notice]) -> None:
-        self._insert(
-            "outbox", ("topic", "body", "sent"), [(notice.topic, rows.dump(notice.body), 0) for notice in notices]
-        )
+        self._open()
+        self._mine.notices += [(notice.topic, rows.dump(notice.body)) for notice in notices]
 
     def sent(self, numbers: Sequence[int]) -> None:
         for number in numbers:
@@ -154,16 +223,29 @@ class SqlUnit(SqlReader):
         self._write("credentials", rows.CREDENTIAL, (person, hash_))
 
     def commit(self) -> None:
-        if self._over:
-            raise FiscusError(self._over)
+        self._open()
         self._over = COMMITTED
+        self._shared.pending.add(self._mine)
         self._turns.commit(self._shared)
 
     def leave(self) -> None:
         """Write no more; what was not committed is undone."""
-        if self._over != COMMITTED:
-            self._over = LEFT
-            self._turns.undo(self._shared, self._saved, self._streams if self._wrote else None)
+        if self._over == COMMITTED:
+            return
+        self._over = LEFT
+        for stream, record in self._before.items():
+            self._end.note(stream, record)
+        self._end.restore(self._saved)
+        self._turns.undo(self._shared, self._wrote)
+
+    def _open(self) -> None:
+        """Refuse whoever writes after the end.
+
+        Raises:
+            FiscusError: With what ended it.
+        """
+        if self._over:
+            raise FiscusError(self._over)
 
     def _spoilt(self, error: Exception) -> Exception:
         """The same error, after which nothing can be written or committed."""
@@ -171,23 +253,19 @@ class SqlUnit(SqlReader):
         return error
 
     def _write(self, place: str, statement: str, values: Sequence[Any] = ()) -> Any:
-        if self._over:
-            raise FiscusError(self._over)
-        self._wrote = True
-        reach(f"before.{place}")
+        self._begin_writing()
         try:
-            cursor = self.run(statement, values)
+            return write_one(self.connection, self.dialect, place, statement, values)
         except Exception:
             self._over = FAILED
             raise
-        reach(f"after.{place}")
-        return cursor
 
-    def _insert(self, table: str, columns: tuple[str, ...], given: Sequence[tuple[Any, ...]]) -> None:
-        for start in range(0, len(given), rows.MOST_ROWS):
-            batch = given[start : start + rows.MOST_ROWS]
-            values = batch[0] if len(batch) == 1 else [value for row in batch for value in row]
-            self._write(table, rows.insert(table, columns, len(batch)), values)
+    def _write_all(self, place: str, statement: str, given: Sequence[tuple[Any, ...]]) -> None:
+        try:
+            write_all(self.connection, self.dialect, place, statement, given)
+        except Exception:
+            self._over = FAILED
+            raise
 
 
 def _event(event: Written) -> tuple[Any, ...]:

@@ -1,0 +1,125 @@
+"""What units of work have decided to write and have not written yet: one statement for many rows, whosesoever they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fiscus.errors import InvalidInput
+from fiscus.workflow.ports import Index
+from fiscus.workflow.store import rows
+
+Row = tuple[Any, ...]
+Write = Callable[[str, str, Sequence[Row]], Any]
+"""``(place, statement, rows)``: executes the statement for every row; the place is one of ``failpoints.STATEMENTS``."""
+
+NOWHERE = Index("")
+"""What a stream is found by that is not there yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A stream that is to be written.
+
+    Attributes:
+        before: What the database finds it by; ``NOWHERE`` where it is not there.
+        row: Values of ``rows.STREAM``.
+        index: What it is found by from now on.
+    """
+
+    before: Index
+    row: Row
+    index: Index
+
+
+@dataclass(slots=True)
+class Pending:
+    """Rows by table, and streams as they stand in the end.
+
+    Attributes:
+        contents: Documents by digest.
+        events: Rows of the log.
+        streams: By name.
+        roles: Sessions and the roles they acted in.
+        transfers: Rows of the ledger.
+        notices: Rows of the outbox.
+        commands: Answers by the command's id.
+    """
+
+    contents: dict[str, str] = field(default_factory=dict)
+    events: list[Row] = field(default_factory=list)
+    streams: dict[str, Change] = field(default_factory=dict)
+    roles: list[Row] = field(default_factory=list)
+    transfers: list[Row] = field(default_factory=list)
+    notices: list[Row] = field(default_factory=list)
+    commands: dict[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(
+            self.events
+            or self.commands
+            or self.contents
+            or self.notices
+            or self.transfers
+            or self.streams
+            or self.roles
+        )
+
+    def add(self, later: Pending) -> None:
+        """What another wants written after this."""
+        for name, change in later.streams.items():
+            known = self.streams.get(name)
+            self.streams[name] = Change(known.before, change.row, change.index) if known else change
+        self.contents |= later.contents
+        self.commands |= later.commands
+        for mine, theirs in (
+            (self.events, later.events),
+            (self.roles, later.roles),
+            (self.transfers, later.transfers),
+            (self.notices, later.notices),
+        ):
+            mine += theirs
+
+    def flush(self, write: Write) -> None:
+        """Write everything, what others refer to first, and forget it."""
+        write("contents", rows.KEEP, list(self.contents.items()))
+        write("events", rows.EVENT, self.events)
+        self._streams(write)
+        write("sessions", rows.ROLE, self.roles)
+        write("transfers", rows.BOOK, self.transfers)
+        write("outbox", rows.NOTICE, self.notices)
+        write("commands", rows.REMEMBER, list(self.commands.items()))
+        for each in (self.contents, self.events, self.streams, self.roles, self.transfers, self.notices, self.commands):
+            each.clear()
+
+    def _streams(self, write: Write) -> None:
+        new = [change.row for change in self.streams.values() if change.before is NOWHERE]
+        write("streams", rows.NEW_STREAM, new)
+        changed: dict[str, list[Row]] = {}
+        gone: list[Row] = []
+        come: list[Row] = []
+        for name, change in self.streams.items():
+            if change.before is not NOWHERE:
+                statement, values = rows.change_of_stream(change.before, change.row, change.index)
+                changed.setdefault(statement, []).append(values)
+            before, after = change.before.waiting, change.index.waiting
+            if before != after:
+                gone += [(*place, name) for place in before if place not in after]
+                come += [(*place, name) for place in after if place not in before]
+        for statement, values_of in changed.items():
+            write("streams", statement, values_of)
+        write("waiting", rows.NO_LONGER_WAITING, gone)
+        write("waiting", rows.NOW_WAITING, come)
+
+
+def checked(row: Row) -> Row:
+    """The same, if every database can keep it: PostgreSQL has no text with a NUL in it, and nobody else shall fail for it.
+
+    Raises:
+        InvalidInput: Where it cannot.
+    """
+    for value in row:
+        if type(value) is str and "\0" in value:
+            raise InvalidInput(f"the store cannot keep this: {value[:60]!r} holds a NUL character")
+    return row
