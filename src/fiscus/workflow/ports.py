@@ -6,12 +6,14 @@ change before it commits. Events, states, money, outbox and the memory of comman
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import orjson
+
+T = TypeVar("T")
 
 Document = Mapping[str, Any]
 """Anything that JSON can hold."""
@@ -355,6 +357,18 @@ class Store(Protocol):
 
     def begin(self) -> AbstractContextManager[UnitOfWork]:
         """A transaction that writes; waits for others to end theirs."""
+
+    def together(self, work: Callable[[UnitOfWork], T]) -> T:
+        """Do a piece of work in a transaction that it may share with that of others who write at the same time.
+
+        What others write is of no concern to it: work that fails takes nobody with it, and is not kept.
+
+        Args:
+            work: Given a unit of work, which is committed after it; it may run in another thread.
+
+        Returns:
+            What the work gives, once that is durable.
+        """
 
     def read(self) -> AbstractContextManager[Reader]:
         """A moment to read from."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from fiscus.errors import Conflict, FiscusError
 from fiscus.workflow.audit.log import START, hash_of, written
@@ -23,10 +23,13 @@ from fiscus.workflow.ports import (
     Record,
     Stamp,
     Transfer,
+    UnitOfWork,
     Written,
 )
 from fiscus.workflow.store.money import changes, overdrawn
 from fiscus.workflow.store.rows import COMMITTED, FAILED, LEFT, dump, folded
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -64,6 +67,13 @@ class MemoryStore:
                 yield unit
             finally:
                 unit.leave()
+
+    def together(self, work: Callable[[UnitOfWork], T]) -> T:
+        """Do a piece of work in a transaction."""
+        with self.begin() as unit:
+            result = work(unit)
+            unit.commit()
+        return result
 
     @contextmanager
     def read(self) -> Iterator[MemoryReader]:

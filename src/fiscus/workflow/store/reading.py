@@ -79,7 +79,7 @@ class SqlReader:
                 return
 
     def content(self, digest: str) -> bytes | None:
-        row = self.run("SELECT body FROM contents WHERE digest = ?", (digest,)).fetchone()
+        row = self.run(rows.CONTENT, (digest,)).fetchone()
         return None if row is None else row[0].encode("utf-8")
 
     def contents(self) -> Iterator[tuple[str, bytes]]:

@@ -38,6 +38,7 @@ TRANSFER = (
 )
 
 FAMILY = "SELECT stream FROM streams WHERE kind = ? AND lineage = ?"
+CONTENT = "SELECT body FROM contents WHERE digest = ?"
 ANSWER = "SELECT answer FROM commands WHERE id = ?"
 LOAD = f"SELECT {FOUND} FROM streams WHERE stream = ?"
 NEW_STREAM = f"INSERT INTO streams ({', '.join(STREAM)}) VALUES ({', '.join('?' * len(STREAM))})"

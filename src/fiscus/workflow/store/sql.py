@@ -7,13 +7,15 @@ than the disk does. Writers come one after another: in SQLite by ``BEGIN IMMEDIA
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from fiscus.errors import FiscusError, InvalidInput
+from fiscus.workflow.ports import UnitOfWork
 from fiscus.workflow.store import rows
 from fiscus.workflow.store.connections import Connections, engine_of
 from fiscus.workflow.store.ending import End
@@ -23,8 +25,51 @@ from fiscus.workflow.store.turns import BUSY, Shared, Turns
 from fiscus.workflow.store.unit import SqlUnit
 from fiscus.workflow.store.writing import write_all, write_one
 
+T = TypeVar("T")
+
 _WRITE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"}
 _READ = {"sqlite": "BEGIN", "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}
+
+
+class SqlTransaction:
+    """How a transaction that writes is begun and ended.
+
+    Args:
+        connections: To the database.
+        dialect: ``sqlite`` or ``postgresql``.
+    """
+
+    def __init__(self, connections: Connections, dialect: str) -> None:
+        self.connections, self.dialect = connections, dialect
+
+    def opened(self, known: End | None) -> Shared:
+        connection = self.connections.begun(_WRITE[self.dialect])
+        try:
+            chain = rows.CHAIN if self.dialect == "sqlite" else f"{rows.CHAIN} FOR UPDATE"
+            return Shared(connection, End.of_row(connection.execute(chain).fetchone(), known))
+        except BaseException:
+            self.connections.back(connection)
+            raise
+
+    def finish(self, shared: Shared) -> None:
+        connection, end = shared.connection, shared.end
+        shared.pending.flush(partial(write_all, connection, self.dialect))
+        if end.changed:
+            write_one(connection, self.dialect, "chain", rows.END, end.row())
+            end.changed = False
+        done = write_one(connection, self.dialect, "commit", "COMMIT")
+        # Where a statement failed, PostgreSQL undoes and says so.
+        if self.dialect == "postgresql" and done.statusmessage != "COMMIT":
+            raise FiscusError(rows.FAILED)
+
+    def run(self, shared: Shared, work: Callable[[SqlUnit], T]) -> T:
+        unit = SqlUnit(shared, self.dialect)
+        try:
+            result = work(unit)
+            unit.add()
+            return result
+        finally:
+            unit.leave()
 
 
 class SqlStore:
@@ -39,7 +84,7 @@ class SqlStore:
         self.dialect = engine.dialect.name
         self._driver: Any = engine.dialect.loaded_dbapi
         self._connections = Connections(engine)
-        self._turns = Turns(self._connections, _WRITE[self.dialect], self._open_end, self._close_end)
+        self._turns = Turns(self._connections, SqlTransaction(self._connections, self.dialect))
 
     @classmethod
     def open(cls, url: str) -> SqlStore:
@@ -60,15 +105,27 @@ class SqlStore:
 
     @contextmanager
     def begin(self) -> Iterator[SqlUnit]:
-        """A transaction that writes; waits for others to end theirs, and may share its commit with those who wait."""
+        """A transaction that writes; waits for others to end theirs."""
         try:
-            unit = SqlUnit(self._turns, self._turns.enter(), self.dialect)
+            shared = self._turns.enter()
             try:
-                yield unit
+                unit = SqlUnit(shared, self.dialect, self._turns.commit)
+                try:
+                    yield unit
+                finally:
+                    unit.leave()
             finally:
-                unit.leave()
+                self._turns.leave(shared)
         except self._driver.Error as error:
             raise self._told(error) from error
+
+    def together(self, work: Callable[[UnitOfWork], T]) -> T:
+        """Do a piece of work in a transaction that it may share with that of others, and come back when it is durable."""
+        try:
+            result: T = self._turns.together(work)
+        except self._driver.Error as error:
+            raise self._told(error) from error
+        return result
 
     @contextmanager
     def read(self) -> Iterator[SqlReader]:
@@ -106,23 +163,3 @@ class SqlStore:
         if isinstance(error, self._driver.DataError):
             return InvalidInput(f"the store cannot keep this: {error}")
         return error
-
-    def _open_end(self, connection: Any, known: End | None) -> End:
-        reader = SqlReader(connection, self.dialect)
-        row = reader.run(rows.CHAIN if self.dialect == "sqlite" else f"{rows.CHAIN} FOR UPDATE").fetchone()
-        return End.of_row(row, known)
-
-    def _close_end(self, shared: Shared) -> None:
-        connection, end = shared.connection, shared.end
-
-        def write(place: str, statement: str, given: Sequence[tuple[Any, ...]]) -> None:
-            write_all(connection, self.dialect, place, statement, given)
-
-        shared.pending.flush(write)
-        if end.changed:
-            write_one(connection, self.dialect, "chain", rows.END, end.row())
-            end.changed = False
-        done = write_one(connection, self.dialect, "commit", "COMMIT")
-        # Where a statement failed, PostgreSQL undoes and says so.
-        if self.dialect == "postgresql" and done.statusmessage != "COMMIT":
-            raise FiscusError(rows.FAILED)

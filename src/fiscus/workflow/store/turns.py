@@ -1,8 +1,8 @@
-"""Writers of one process in turns, many decisions to a commit.
+"""Writers of one process in turns, and many decisions to a commit.
 
-A unit of work that is ready while others wait hands the open transaction on to the next. Whoever is the last writes and commits for
-all, and nobody is told that their work is kept before that. One that fails is undone, to a savepoint where it has written already,
-and takes nobody with it. A writer who is alone commits at once, as without all this.
+Whoever comes while another writes waits. Pieces of work that wait are all done by the first whose turn it is, one after another in one
+transaction, and nobody is told that theirs is kept before the commit that keeps them all. One that fails is undone, to a savepoint
+where it has written already, and takes nobody with it. A writer who is alone commits at once, as without all this.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from fiscus.errors import FiscusError
 from fiscus.workflow.store.connections import WAIT_SECONDS, Connections
@@ -21,29 +21,9 @@ from fiscus.workflow.store.pending import Pending
 from fiscus.workflow.store.rows import FAILED
 
 MOST = 64
-"""Units of work that one commit makes durable, at most: the first of them waits for the last."""
+"""Pieces of work that one commit makes durable, at most: the first of them waits for the last."""
 
 BUSY = f"others have been writing for {WAIT_SECONDS} seconds: try again later"
-
-
-class Ticket:
-    """A place in the queue; its lock is let go when its turn comes, and again when its work is durable."""
-
-    __slots__ = ("_lock", "error")
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._lock.acquire()
-        self.error: BaseException | None = None
-
-    def wait(self, seconds: float = -1) -> bool:
-        """Until somebody wakes it; False where nobody did in time."""
-        return self._lock.acquire(timeout=seconds)
-
-    def wake(self, error: BaseException | None = None) -> None:
-        """Let it go on."""
-        self.error = error
-        self._lock.release()
 
 
 @dataclass(eq=False, slots=True)
@@ -53,16 +33,71 @@ class Shared:
     Attributes:
         connection: Of the driver.
         end: Of the log, as the transaction leaves it.
-        pending: What they want written with the commit.
-        members: Those whose work is in it and who wait for the commit.
+        pending: What is to be written with the commit.
+        members: How many pieces of work are in it already.
         protected: Whether there is a savepoint.
     """
 
     connection: Any
     end: End
     pending: Pending = field(default_factory=Pending)
-    members: list[Ticket] = field(default_factory=list)
+    members: int = 0
     protected: bool = False
+
+    def protect(self) -> None:
+        """Begin a savepoint, so that what others did stays when what comes now is undone."""
+        if self.protected:
+            self.connection.execute("RELEASE SAVEPOINT unit")
+        self.connection.execute("SAVEPOINT unit")
+        self.protected = True
+
+
+class Transaction(Protocol):
+    """What a transaction of a database is."""
+
+    def opened(self, known: End | None) -> Shared:
+        """A new one, given what was known of the end of the log."""
+
+    def finish(self, shared: Shared) -> None:
+        """Write what is pending and the end of the log, and commit."""
+
+    def run(self, shared: Shared, work: Callable[[Any], Any]) -> Any:
+        """Do a piece of work inside it; nothing of one that fails is left.
+
+        Raises:
+            Exception: What the work raised.
+            Spoilt: Where it could not be undone: then nothing of the transaction can be kept.
+        """
+
+
+class Spoilt(Exception):
+    """A transaction that cannot be committed any more."""
+
+
+class Ticket:
+    """A place in the queue.
+
+    Args:
+        work: To be done; None for somebody who wants a transaction of their own.
+    """
+
+    __slots__ = ("_lock", "done", "error", "result", "work")
+
+    def __init__(self, work: Callable[[Any], Any] | None = None) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+        self.work = work
+        self.done = False
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def wait(self, seconds: float = -1) -> bool:
+        """Until somebody wakes it; False where nobody did in time."""
+        return self._lock.acquire(timeout=seconds)
+
+    def wake(self) -> None:
+        """Its turn has come, or its work is done."""
+        self._lock.release()
 
 
 class Turns:
@@ -70,20 +105,11 @@ class Turns:
 
     Args:
         connections: To the database.
-        begin: Statement that begins a transaction that writes.
-        open_end: Reads the end of the log inside a new transaction, given what was known of it.
-        close_end: Writes what is pending and the end of the log, and commits.
+        transaction: How one is made and ended.
     """
 
-    def __init__(
-        self,
-        connections: Connections,
-        begin: str,
-        open_end: Callable[[Any, End | None], End],
-        close_end: Callable[[Shared], None],
-    ) -> None:
-        self._connections, self._begin = connections, begin
-        self._open_end, self._close_end = open_end, close_end
+    def __init__(self, connections: Connections, transaction: Transaction) -> None:
+        self._connections, self._transaction = connections, transaction
         self._forget()
 
     def _forget(self) -> None:
@@ -91,39 +117,56 @@ class Turns:
         self._lock = threading.Lock()
         self._waiting: deque[Ticket] = deque()
         self._busy = False
-        self._shared: Shared | None = None
         self._known: End | None = None
 
     def enter(self) -> Shared:
-        """Wait for a turn: a new transaction, or one that others have their work in already.
+        """Wait for a turn, and begin a transaction; ``leave`` ends both.
 
         Raises:
             FiscusError: Where it does not come in time.
         """
-        if self._process != os.getpid():
-            self._forget()  # A child of a fork: turns are its parent's.
-        self._take_turn()
+        self._queue(Ticket())
         try:
-            if self._shared is None:
-                self._shared = self._opened()
+            return self._transaction.opened(self._known)
         except BaseException:
             self._pass_on()
             raise
-        return self._shared
 
-    def protect(self, shared: Shared) -> None:
-        """Begin a savepoint, so that what others did stays when this turn is undone."""
-        if shared.protected:
-            shared.connection.execute("RELEASE SAVEPOINT unit")
-        shared.connection.execute("SAVEPOINT unit")
-        shared.protected = True
+    def commit(self, shared: Shared) -> None:
+        """Make it durable."""
+        self._known = None
+        self._transaction.finish(shared)
+        self._known = shared.end
 
-    def _take_turn(self) -> None:
+    def leave(self, shared: Shared) -> None:
+        """End a turn; what was not committed is undone."""
+        try:
+            self._connections.back(shared.connection)
+        finally:
+            self._pass_on()
+
+    def together(self, work: Callable[[Any], Any]) -> Any:
+        """Do a piece of work, perhaps with that of others in the same transaction; gives what it gives, once that is durable.
+
+        Raises:
+            Exception: What the work raised, or the database where it could not be kept.
+        """
+        ticket = Ticket(work)
+        self._queue(ticket)
+        if not ticket.done:
+            self._lead(ticket)
+        if ticket.error is not None:
+            raise ticket.error
+        return ticket.result
+
+    def _queue(self, ticket: Ticket) -> None:
+        """Wait until it is a ticket's turn, or its work is done."""
+        if self._process != os.getpid():
+            self._forget()  # A child of a fork: turns are its parent's.
         with self._lock:
             if not self._busy:
                 self._busy = True
                 return
-            ticket = Ticket()
             self._waiting.append(ticket)
         if ticket.wait(WAIT_SECONDS):
             return
@@ -131,92 +174,47 @@ class Turns:
             if ticket in self._waiting:
                 self._waiting.remove(ticket)
                 raise FiscusError(BUSY)
-        # It came at the last moment.
+        ticket.wait()  # It is being done just now.
 
-    def _opened(self) -> Shared:
-        connection = self._connections.begun(self._begin)
+    def _lead(self, ticket: Ticket) -> None:
+        """Do the work of everybody who waits, commit, and tell them."""
+        tickets = [ticket]
         try:
-            return Shared(connection, self._open_end(connection, self._known))
-        except BaseException:
-            self._connections.back(connection)
-            raise
-
-    def commit(self, shared: Shared) -> None:
-        """Have the work of this turn made durable, and end the turn.
-
-        Raises:
-            Exception: What the database says where it cannot; then nothing of the transaction is kept.
-        """
-        follower = self._follower() if len(shared.members) < MOST - 1 else None
-        if follower is None:
+            shared = self._transaction.opened(self._known)
             try:
-                self._finish(shared)
+                self._known = None
+                self._do(shared, tickets)
+                if shared.members:
+                    self._transaction.finish(shared)
+                self._known = shared.end
             finally:
-                self._pass_on()
-            return
-        ticket = Ticket()
-        shared.members.append(ticket)
-        follower.wake()
-        ticket.wait()
-        if ticket.error is not None:
-            raise FiscusError(FAILED) from ticket.error
-
-    def undo(self, shared: Shared, wrote: bool) -> None:
-        """End a turn whose work is not kept.
-
-        Args:
-            shared: The transaction, its end as it was before.
-            wrote: Whether anything is in the database already.
-        """
-        if not shared.members:
-            self._close(shared)
-            self._pass_on()
-            return
-        try:
-            if wrote:
-                shared.connection.execute("ROLLBACK TO SAVEPOINT unit")
-        except Exception as error:  # As where the connection is gone: those who wait are told, this one knows already.
-            self._fail(shared, error)
-            self._pass_on()
-            return
-        follower = self._follower()
-        if follower is not None:
-            follower.wake()
-            return
-        try:
-            self._finish(shared)
-        except Exception:  # Told to those whose work it was.
-            pass
+                self._connections.back(shared.connection)
+        except BaseException as error:
+            for each in tickets:
+                if each.error is None:
+                    each.error = error if each is ticket else FiscusError(FAILED)
+            if not isinstance(error, Exception):
+                raise
         finally:
             self._pass_on()
+            for each in tickets[1:]:
+                each.done = True
+                each.wake()
 
-    def _follower(self) -> Ticket | None:
-        """The next one's turn, who is not woken yet; None where nobody waits."""
-        with self._lock:
-            return self._waiting.popleft() if self._waiting else None
-
-    def _finish(self, shared: Shared) -> None:
-        """Commit, and tell all whose work is in it."""
-        try:
-            self._close_end(shared)
-        except BaseException as error:
-            self._fail(shared, error)
-            raise
-        self._known = shared.end
-        self._close(shared)
-        for member in shared.members:
-            member.wake()
-
-    def _fail(self, shared: Shared, error: BaseException) -> None:
-        """Nothing of a transaction is kept; all whose work is in it hear of it."""
-        self._known = None
-        self._close(shared)
-        for member in shared.members:
-            member.wake(error)
-
-    def _close(self, shared: Shared) -> None:
-        self._shared = None
-        self._connections.back(shared.connection)
+    def _do(self, shared: Shared, tickets: list[Ticket]) -> None:
+        for ticket in tickets:  # It grows.
+            try:
+                assert ticket.work is not None
+                ticket.result = self._transaction.run(shared, ticket.work)
+                shared.members += 1
+            except Spoilt:
+                raise
+            except Exception as error:
+                ticket.error = error
+            if len(tickets) < MOST:
+                with self._lock:
+                    if self._waiting and self._waiting[0].work is not None:
+                        tickets.append(self._waiting.popleft())
 
     def _pass_on(self) -> None:
         """The next one's turn, if anybody waits."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,7 +27,7 @@ from fiscus.workflow.store.money import changes, overdrawn
 from fiscus.workflow.store.pending import NOWHERE, Change, Pending, checked
 from fiscus.workflow.store.reading import SqlReader
 from fiscus.workflow.store.rows import COMMITTED, FAILED, LEFT
-from fiscus.workflow.store.turns import Shared, Turns
+from fiscus.workflow.store.turns import Shared, Spoilt
 from fiscus.workflow.store.writing import write_all, write_one
 
 _FAILED_BALANCE = re.compile(r", (-\d+), 1\)\.?$")
@@ -41,14 +41,14 @@ class SqlUnit(SqlReader):
     Whoever catches what a write raised cannot commit the rest: half of a decision is none.
 
     Args:
-        turns: Of the writers; this one's has come.
         shared: The transaction.
         dialect: ``sqlite`` or ``postgresql``.
+        finish: Commits; None where whoever gave the work does.
     """
 
-    def __init__(self, turns: Turns, shared: Shared, dialect: str) -> None:
+    def __init__(self, shared: Shared, dialect: str, finish: Callable[[Shared], None] | None = None) -> None:
         super().__init__(shared.connection, dialect)
-        self._turns, self._shared, self._end = turns, shared, shared.end
+        self._finish, self._shared, self._end = finish, shared, shared.end
         self._saved = shared.end.copy()
         self._before: dict[str, Record | None] = {}
         self._mine = Pending()
@@ -80,7 +80,7 @@ class SqlUnit(SqlReader):
             if self._shared.members:
                 if self._shared.pending:
                     self._shared.pending.flush(self._write_all)
-                self._turns.protect(self._shared)
+                self._shared.protect()
 
     def _look(self, statement: str, values: Sequence[Any]) -> Any:
         """A statement about what is never pending, or is looked for there first."""
@@ -114,7 +114,8 @@ class SqlUnit(SqlReader):
         for pending in (self._mine, self._shared.pending):
             if digest in pending.contents:
                 return pending.contents[digest].encode("utf-8")
-        return super().content(digest)
+        row = self._look(rows.CONTENT, (digest,)).fetchone()
+        return None if row is None else row[0].encode("utf-8")
 
     def answer(self, command: str) -> Document | None:
         for pending in (self._mine, self._shared.pending):
@@ -223,20 +224,34 @@ class SqlUnit(SqlReader):
         self._write("credentials", rows.CREDENTIAL, (person, hash_))
 
     def commit(self) -> None:
+        if self._finish is None:
+            raise FiscusError("this work is committed by whoever does it, together with that of others")
+        self.add()
+        self._finish(self._shared)
+
+    def add(self) -> None:
+        """All of it is done, and a part of the transaction."""
         self._open()
         self._over = COMMITTED
         self._shared.pending.add(self._mine)
-        self._turns.commit(self._shared)
 
     def leave(self) -> None:
-        """Write no more; what was not committed is undone."""
+        """Write no more; what is no part of the transaction is undone.
+
+        Raises:
+            Spoilt: Where that is not possible.
+        """
         if self._over == COMMITTED:
             return
         self._over = LEFT
         for stream, record in self._before.items():
             self._end.note(stream, record)
         self._end.restore(self._saved)
-        self._turns.undo(self._shared, self._wrote)
+        if self._wrote and self._shared.members:
+            try:
+                self.connection.execute("ROLLBACK TO SAVEPOINT unit")
+            except Exception as error:
+                raise Spoilt from error
 
     def _open(self) -> None:
         """Refuse whoever writes after the end.
