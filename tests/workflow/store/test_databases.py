@@ -165,15 +165,18 @@ def test_what_is_no_database_is_said(tmp_path):
 def test_others_that_write_for_too_long(url, monkeypatch):
     monkeypatch.setattr(connections, "_PRAGMAS", ("busy_timeout = 50", *connections._PRAGMAS[1:]))
     monkeypatch.setattr(connections, "_SETTINGS", ("SET lock_timeout = '50ms'",))
-    store = SqlStore.open(url)
+    store, other = SqlStore.open(url), SqlStore.open(url)
     with store.begin() as first:
         note(first)
-        with pytest.raises(FiscusError, match="try again later"), store.begin():
+        with pytest.raises(FiscusError, match="try again later"), other.begin():
             pass
+        with pytest.raises(FiscusError, match="try again later"):
+            other.together(note)
         first.commit()
     with store.read() as reader:
         assert reader.head().size == 1
     store.close()
+    other.close()
 
 
 def test_a_refusal_leaves_the_connection_open(url):

@@ -24,6 +24,7 @@ MOST = 64
 """Pieces of work that one commit makes durable, at most: the first of them waits for the last."""
 
 BUSY = f"others have been writing for {WAIT_SECONDS} seconds: try again later"
+NESTED = "a unit of work is open in this thread already: end it before another begins"
 
 
 @dataclass(eq=False, slots=True)
@@ -117,6 +118,7 @@ class Turns:
         self._lock = threading.Lock()
         self._waiting: deque[Ticket] = deque()
         self._busy = False
+        self._thread = 0  # Whose turn it is.
         self._known: End | None = None
 
     def enter(self) -> Shared:
@@ -163,18 +165,25 @@ class Turns:
         """Wait until it is a ticket's turn, or its work is done."""
         if self._process != os.getpid():
             self._forget()  # A child of a fork: turns are its parent's.
+        me = threading.get_ident()
         with self._lock:
             if not self._busy:
-                self._busy = True
+                self._busy, self._thread = True, me
                 return
+            if self._thread == me:
+                raise FiscusError(NESTED)
             self._waiting.append(ticket)
         if ticket.wait(WAIT_SECONDS):
+            if not ticket.done:
+                self._thread = me
             return
         with self._lock:
             if ticket in self._waiting:
                 self._waiting.remove(ticket)
                 raise FiscusError(BUSY)
-        ticket.wait()  # It is being done just now.
+        ticket.wait()  # It came at the last moment, or is being done just now.
+        if not ticket.done:
+            self._thread = me
 
     def _lead(self, ticket: Ticket) -> None:
         """Do the work of everybody who waits, commit, and tell them."""
@@ -192,7 +201,8 @@ class Turns:
         except BaseException as error:
             for each in tickets:
                 if each.error is None:
-                    each.error = error if each is ticket else FiscusError(FAILED)
+                    mine = each is ticket and not isinstance(error, Spoilt)
+                    each.error = error if mine else FiscusError(FAILED)
             if not isinstance(error, Exception):
                 raise
         finally:
@@ -207,7 +217,8 @@ class Turns:
                 assert ticket.work is not None
                 ticket.result = self._transaction.run(shared, ticket.work)
                 shared.members += 1
-            except Spoilt:
+            except Spoilt as spoilt:
+                ticket.error = spoilt.__context__
                 raise
             except Exception as error:
                 ticket.error = error
@@ -219,6 +230,7 @@ class Turns:
     def _pass_on(self) -> None:
         """The next one's turn, if anybody waits."""
         with self._lock:
+            self._thread = 0
             if self._waiting:
                 self._waiting.popleft().wake()
             else:

@@ -30,6 +30,9 @@ from fiscus.workflow.store.rows import COMMITTED, FAILED, LEFT
 from fiscus.workflow.store.turns import Shared, Spoilt
 from fiscus.workflow.store.writing import write_all, write_one
 
+IN_TRANSACTION = 2
+"""``PQTRANS_INTRANS`` of libpq: inside a transaction in which nothing failed."""
+
 _FAILED_BALANCE = re.compile(r", (-\d+), 1\)\.?$")
 """The row that PostgreSQL refused, at its end: balance, and that the account is hard."""
 
@@ -60,7 +63,11 @@ class SqlUnit(SqlReader):
         self._settle()
         if not statement.startswith("SELECT"):
             self._begin_writing()
-        return super().run(statement, values)
+        try:
+            return super().run(statement, values)
+        except Exception:
+            self._over = self._over or FAILED
+            raise
 
     def _settle(self) -> None:
         if self._over:
@@ -77,7 +84,7 @@ class SqlUnit(SqlReader):
             raise FiscusError(self._over)
         if not self._wrote:
             self._wrote = True
-            if self._shared.members:
+            if self._finish is None:  # Others go on where this fails.
                 if self._shared.pending:
                     self._shared.pending.flush(self._write_all)
                 self._shared.protect()
@@ -247,11 +254,21 @@ class SqlUnit(SqlReader):
         for stream, record in self._before.items():
             self._end.note(stream, record)
         self._end.restore(self._saved)
-        if self._wrote and self._shared.members:
+        if self._finish is not None:
+            return  # All of the transaction is its own, and whoever began it undoes it.
+        if self._wrote:
             try:
                 self.connection.execute("ROLLBACK TO SAVEPOINT unit")
             except Exception as error:
                 raise Spoilt from error
+        elif not self._sound():
+            raise Spoilt
+
+    def _sound(self) -> bool:
+        """Whether the transaction can still be committed."""
+        if self._sqlite:
+            return bool(self.connection.in_transaction)
+        return int(self.connection.info.transaction_status) == IN_TRANSACTION
 
     def _open(self) -> None:
         """Refuse whoever writes after the end.
