@@ -17,6 +17,7 @@ import httpx
 import openid_provider
 import pytest
 import uvicorn
+from fastapi import FastAPI
 
 from fiscus.bootstrap import Office, now, open_office
 from fiscus.integrate.decision import BUDGET, CLERK, PLANNER, PROPOSAL, _prepare, seats
@@ -95,15 +96,18 @@ class Server:
         url: Where it is.
         office: Its store.
         clock: Its time.
+        app: What answers.
     """
 
     url: str
     office: Office
     clock: Clock
+    app: FastAPI
 
     def client(self, person: str = "", **options) -> httpx.Client:
         """A browser without eyes, signed in as somebody."""
-        made = httpx.Client(base_url=self.url, headers={"origin": self.url}, timeout=30, **options)
+        plain = {"verify": False}  # Plain HTTP: whom TLS trusts need not be read, which takes its time.
+        made = httpx.Client(base_url=self.url, headers={"origin": self.url}, timeout=30, **plain | options)
         if person:
             answer = made.post("/sign-in", data={"person": person, "password": PASSWORD})
             assert answer.status_code == 303, answer.text
@@ -132,13 +136,14 @@ def serving(path: Path, settings=None, port: int = 0):
     office = open_office(str(path), clock)
     url = f"http://127.0.0.1:{port}"
     made = settings(url) if settings else Settings(url)
-    config = uvicorn.Config(make_app(office, made), host="127.0.0.1", port=port, log_level="warning", lifespan="off")
+    app = make_app(office, made)
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
         time.sleep(0.01)
-    yield Server(url, office, clock)
+    yield Server(url, office, clock, app)
     server.should_exit = True
     thread.join(timeout=10)
     office.store.close()

@@ -5,10 +5,12 @@ Authlib has the protocol, joserfc the signatures; here is which of it is asked f
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, NoReturn
 from urllib.parse import urlencode
 
@@ -34,6 +36,9 @@ from fiscus.errors import ProviderAway, ProviderWrong, Refused
 from fiscus.integrate.openid.provider import Endpoints, Provider, endpoints_of
 
 TIMEOUT = httpx.Timeout(5.0)
+BUSY = (408, 425, 429)
+"""Answers that pass by waiting, besides all from 500 on."""
+
 LARGEST = 1024 * 1024
 """Bytes of an answer, at most."""
 
@@ -195,6 +200,8 @@ class Client:
                 ) from error
             self._wrong(f"{name} refuses this server: an administrator has to look at its client id and secret.", error)
         except httpx.HTTPStatusError as error:
+            if error.response.status_code not in BUSY and error.response.status_code < 500:
+                self._wrong(f"What {name} answered cannot be read.", error)
             raise ProviderAway(f"{name} failed to answer. Try again later, or sign in with a password.") from error
         except UNREADABLE as error:
             self._wrong(f"What {name} answered cannot be read.", error)
@@ -253,11 +260,17 @@ class _Session:
         return _ask("POST", url, headers=sent, content=body)
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Whom TLS trusts; read once, since that takes its time."""
+    return httpx.create_ssl_context()
+
+
 def _ask(method: str, url: str, **options: Any) -> httpx.Response:
     """One request; nothing is followed elsewhere, and no answer is read beyond its largest size."""
     try:
         with (
-            httpx.Client(timeout=TIMEOUT, follow_redirects=False) as http,
+            httpx.Client(timeout=TIMEOUT, follow_redirects=False, verify=_trusted()) as http,
             http.stream(method, url, **options) as answer,
         ):
             body = b""
@@ -272,7 +285,7 @@ def _ask(method: str, url: str, **options: Any) -> httpx.Response:
 
 def _json(url: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
     answer = _ask("GET", url, headers={"accept": "application/json", **(headers or {})})
-    if answer.status_code >= 500:
+    if answer.status_code >= 500 or answer.status_code in BUSY:
         raise ProviderAway(f"{url} answers {answer.status_code}. Try again later.")
     try:
         found = answer.json() if answer.status_code == 200 else None
