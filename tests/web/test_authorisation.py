@@ -53,6 +53,7 @@ PAGES = {
     ("POST", "/funds/cash"): ({BUDGET}, {"period": "X", "amount": "1", "reserve": "0", "currency": "USD"}),
     ("POST", "/account/password"): (EVERYBODY, {"old": "", "password": "x", "again": "y"}),
     ("POST", "/account/provider"): (EVERYBODY, {"password": PASSWORD}),
+    ("POST", "/people/address"): ({CLERK}, {"person": GONE, "email": "gone@example.org"}),
     ("POST", "/people/untie"): ({CLERK}, {"person": GONE, "issuer": "https://login.example.org", "subject": "1"}),
     ("GET", "/sign-in/provider"): ({*EVERYBODY, NOBODY}, None),
     ("GET", "/sign-in/provider/callback"): ({*EVERYBODY, NOBODY}, None),  # As far as a sentence.

@@ -248,6 +248,34 @@ def test_a_second_factor_of_ours_is_asked_for_after_the_provider(federated, ther
     assert federated.office.sign_ins.sessions(SIGNER)[0].recent(federated.clock())
 
 
+def test_whoever_is_untied_or_put_out_does_not_come_in_by_a_code_that_was_still_to_come(federated, there, elsewhere):
+    secret = pyotp.random_base32()
+    federated.office.sign_ins.set_second_factor(SIGNER, secret)
+    client, clerk = federated.client(), federated.inside(CLERK)
+    for path, more in (("/people/do/deactivate", {}), ("/people/untie", {"issuer": elsewhere.issuer, "subject": "1"})):
+        page = through(client, there)
+        send = {"pending": re.search(r'name="pending" value="([\w-]+)"', page.text)[1]}
+        assert clerk.post(path, data={"csrf": clerk.csrf, "person": SIGNER, **more}).status_code == 303
+        send["code"] = pyotp.TOTP(secret).at(federated.clock())
+        assert client.post("/sign-in/provider/code", data=send).status_code == 409
+        assert client.get("/inbox").status_code == 303
+        clerk.post("/people/do/reactivate", data={"csrf": clerk.csrf, "person": SIGNER})
+
+
+def test_an_administrator_enters_the_address_by_which_somebody_is_known(federated, there):
+    assert through(federated.client(), there, user="nobody").status_code == 403
+    clerk = federated.inside(CLERK)
+    form = {"csrf": clerk.csrf, "person": AUDITOR, "email": "nobody@city.example"}
+    assert clerk.post("/people/address", data=form | {"person": "eve"}).status_code == 422
+    assert clerk.post("/people/address", data=form).status_code == 303
+    assert "nobody@city.example" in clerk.get("/people").text
+    client = federated.client()
+    assert through(client, There(there), user="nobody").status_code == 303
+    assert client.get("/api/me").json() | {"csrf": ""} == {
+        "person": AUDITOR, "name": "Inspector", "roles": ["auditor"], "acts_for": [], "csrf": ""
+    }  # fmt: skip
+
+
 def test_codes_of_a_second_factor_are_not_guessed_fast(federated, there):
     federated.office.sign_ins.set_second_factor(SIGNER, pyotp.random_base32())
     client = federated.client()

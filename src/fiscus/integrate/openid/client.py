@@ -155,7 +155,7 @@ class Client:
         """
         token = self._token(code, verifier)
         claims = self._claims(token, nonce, at)
-        account = self._account(claims, str(token.get("access_token") or ""))
+        account = self._account(claims, str(token.get("access_token") or ""), at)
         if asked_since is not None and (account.asked is None or account.asked < asked_since - LEEWAY):
             raise Refused(
                 "identity.account",
@@ -239,7 +239,7 @@ class Client:
             self._keys = kept
         return kept[1]
 
-    def _account(self, claims: Mapping[str, Any], access: str) -> Account:
+    def _account(self, claims: Mapping[str, Any], access: str, at: datetime) -> Account:
         subject, asked = claims["sub"], claims.get("auth_time")
         if not subject.isprintable() or len(subject) > LONGEST_SUBJECT:
             raise ProviderWrong(
@@ -249,6 +249,8 @@ class Client:
             moment = None if asked is None else datetime.fromtimestamp(asked, UTC)
         except (ValueError, OverflowError, OSError, TypeError) as error:
             self._wrong(f"{self.provider.name} says that you signed in at a moment that is none.", error)
+        if moment is not None and moment > at + LEEWAY:
+            raise ProviderWrong(f"{self.provider.name} says that you signed in at a moment that is still to come.")
         return Account(self.provider.issuer, subject, asked=moment, access=access, **_address(claims))
 
 

@@ -80,13 +80,24 @@ def link(visit: Here, form: Sent) -> Response:
     return _page(visit, link=f"{visit.settings.origin}/begin/{secret}", whose=person)
 
 
+@router.post("/people/address")
+def address(visit: Here, form: Sent) -> Response:
+    """Where somebody is told, and by which address they are known at an OpenID provider."""
+    person = visit.registry.people.get(form["person"])
+    if person is None:
+        raise InvalidInput(f"There is nobody called {form['person']!r}.")
+    with visit.work() as (uow, actor, at, key):
+        administer(who.ChangePerson(person.id, person.name, form["email"]), uow, actor=actor, at=at, key=key)
+    return RedirectResponse("/people", 303)
+
+
 @router.post("/people/untie")
 def untie(visit: Here, form: Sent) -> Response:
     """An account at an OpenID provider lets nobody in any more; whoever is signed in as its person has to sign in anew."""
     visit.must_administer()
     person, issuer, subject = form["person"], form["issuer"], form["subject"]
     store = visit.office.sign_ins
-    if store.identity(issuer, subject) != Identity(issuer, subject, person) or not person:
+    if Identity(issuer, subject, person) not in store.identities():
         raise InvalidInput(f"That account is not tied to {person!r}; look at the page again.")
     with visit.work() as (uow, actor, at, key):
         administer(who.UntieAccount(person, issuer, subject), uow, actor=actor, at=at, key=key)

@@ -68,8 +68,9 @@ def leave(
     session = session_of(request) if again else None
     purpose = sessions.AGAIN if session else sessions.SIGN_IN
     try:
+        sessions.wait(office.sign_ins, (_key(request),), office.clock())
         address, secret = _begin(office, client, purpose, safe_path(next), session)
-    except (ProviderAway, ProviderWrong) as error:
+    except (Refused, ProviderAway, ProviderWrong) as error:
         return _told(request, settings, error, next)
     return _remembering(RedirectResponse(address, 303), settings, secret)
 
@@ -91,6 +92,11 @@ def _begin(
     begun = accounts.begin_attempt(office.sign_ins, office.clock(), purpose=purpose, target=target, session=session)
     again = purpose != sessions.SIGN_IN
     return client.address(begun.state, begun.attempt.nonce, begun.attempt.verifier, again=again), begun.browser
+
+
+def _key(request: Request) -> str:
+    """Of failures from an address: apart from those of passwords, which stay a way in where the provider is none."""
+    return f"provider:{address_of(request)}"
 
 
 def _remembering(response: Response, settings: Settings, secret: str) -> Response:
@@ -132,11 +138,25 @@ def back(request: Request, office: Place, settings: Rules, client: Provided) -> 
         client.must_be_from(given.get("iss"), failed="error" in given)
         _must_be_answered(client, given.get("error"), given.get("code"))
         since = None if attempt.purpose == sessions.SIGN_IN else moment(attempt.begun)
-        account = client.account(given["code"], attempt.verifier, attempt.nonce, at, since)
+        account = _account(request, office, client, attempt, given["code"], since)
         response = _go_on(request, office, client, attempt, account)
     except (Refused, ProviderAway, ProviderWrong) as error:
         response = _told(request, settings, error, target)
     return response
+
+
+def _account(
+    request: Request, office: Office, client: Client, attempt: sessions.Attempt, code: str, since: datetime | None
+) -> Account:
+    """Whom the provider says it is; nobody makes us ask it over and over."""
+    at, store, key = office.clock(), office.sign_ins, _key(request)
+    try:
+        account = client.account(code, attempt.verifier, attempt.nonce, at, since)
+    except (Refused, ProviderWrong):
+        sessions.fail(store, ((key, 4 * sessions.FREE_TRIES),), at)
+        raise
+    store.set_throttle(key, None)
+    return account
 
 
 def _must_be_answered(client: Client, error: str | None, code: str | None) -> None:

@@ -165,7 +165,7 @@ class SignIns(Protocol):
         """It is over."""
 
     def end_sessions(self, person: str, but: str = "") -> None:
-        """All of a person, but for one."""
+        """All of a person, but for one, and what they have begun elsewhere."""
 
     def sessions(self, person: str) -> tuple[Session, ...]:
         """All of a person, the latest first."""

@@ -40,7 +40,10 @@ class SqlSignIns:
         self._write(("DELETE FROM browser_sessions WHERE token = ?", (token,)))
 
     def end_sessions(self, person: str, but: str = "") -> None:
-        self._write(("DELETE FROM browser_sessions WHERE person = ? AND token <> ?", (person, but)))
+        self._write(
+            ("DELETE FROM browser_sessions WHERE person = ? AND token <> ?", (person, but)),
+            ("DELETE FROM attempts WHERE person = ? AND session <> ?", (person, but or "-")),
+        )
 
     def sessions(self, person: str) -> tuple[Session, ...]:
         statement = f"SELECT {_SESSION} FROM browser_sessions WHERE person = ? ORDER BY begun DESC"
