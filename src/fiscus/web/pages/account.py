@@ -46,7 +46,7 @@ def _page(visit: Visit, secret: str = "", fault: str = "", status: int = 200) ->
         secret=secret,
         picture=picture,
         provider=visit.settings.provider,
-        elsewhere=[each for each in store.identities() if each.person == visit.person],
+        elsewhere=store.identities(visit.person),
         fault=fault,
         people=[each for each in registry.people.values() if each.active and each.id != visit.person],
     )

@@ -149,4 +149,4 @@ def _alike(one: str, other: str) -> bool:
 
 def tied(store: SignIns, issuer: str, person: str) -> tuple[Identity, ...]:
     """Accounts that somebody has at an issuer; at most one."""
-    return tuple(each for each in store.identities() if (each.issuer, each.person) == (issuer, person))
+    return tuple(each for each in store.identities(person) if each.issuer == issuer)

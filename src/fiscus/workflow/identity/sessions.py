@@ -197,8 +197,8 @@ class SignIns(Protocol):
     def identity(self, issuer: str, subject: str) -> Identity | None:
         """An account elsewhere; None for one that was never anybody's."""
 
-    def identities(self) -> tuple[Identity, ...]:
-        """All accounts elsewhere that are somebody's."""
+    def identities(self, person: str = "") -> tuple[Identity, ...]:
+        """Accounts elsewhere of a person, or of anybody."""
 
     def set_identity(self, identity: Identity) -> bool:
         """Whose account it is; False where it is another's, or they have another at that issuer."""

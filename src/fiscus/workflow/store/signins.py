@@ -99,10 +99,11 @@ class SqlSignIns:
             row = reader.run(statement, (issuer, subject)).fetchone()
         return None if row is None else Identity(*row)
 
-    def identities(self) -> tuple[Identity, ...]:
-        statement = "SELECT issuer, subject, person FROM identities WHERE person <> '' ORDER BY issuer, subject"
+    def identities(self, person: str = "") -> tuple[Identity, ...]:
+        whose = "person = ?" if person else "person <> ?"
+        statement = f"SELECT issuer, subject, person FROM identities WHERE {whose} ORDER BY issuer, subject"
         with self.store.read() as reader:
-            return tuple(Identity(*row) for row in reader.run(statement, ()).fetchall())
+            return tuple(Identity(*row) for row in reader.run(statement, (person,)).fetchall())
 
     def set_identity(self, identity: Identity) -> bool:
         other = "SELECT 1 FROM identities WHERE issuer = ? AND person = ? AND subject <> ?"
