@@ -209,9 +209,13 @@ def test_another_account_does_not_prove_that_it_is_still_they(federated, there, 
     client = federated.client()
     through(client, there)
     older_than_recent(federated, SIGNER)
-    answer = through(client, There(elsewhere), "/sign-in/provider?again=1&next=/inbox", user="nobody")
-    assert answer.status_code == 403
-    assert "not tied to planning-commission-1" in answer.text
+    for address in ("", "nobody@city.example"):  # Nobody's account, and then somebody else's.
+        known_by_email(federated.office, {AUDITOR: address})
+        through(federated.client(), There(elsewhere), user="nobody")
+        assert len(federated.office.sign_ins.identities()) == (2 if address else 1)
+        answer = through(client, There(elsewhere), "/sign-in/provider?again=1&next=/inbox", user="nobody")
+        assert answer.status_code == 403
+        assert "not tied to planning-commission-1" in answer.text
     (session,) = federated.office.sign_ins.sessions(SIGNER)
     assert not session.recent(federated.clock())
 
