@@ -260,6 +260,7 @@ def importers() -> dict[str, set[str]]:
         (["mlflow"], "fiscus.integrate."),
         (["dask", "distributed"], "fiscus.batch."),
         (["ray"], "fiscus.batch."),
+        (["authlib", "joserfc"], "fiscus.integrate.openid."),
     ],
     ids=lambda value: "+".join(value) if isinstance(value, list) else "",
 )

@@ -19,6 +19,8 @@ programs that call the library get exceptions:
     ├── NoAllocation                       asked for the amounts of a result that has none
     ├── BrokenRun                          a saved run folder that cannot be read back
     ├── BrokenPolicy                       a saved policy that cannot be read back or played
+    ├── ProviderAway                   an OpenID provider that cannot be reached
+    ├── ProviderWrong                  an OpenID provider whose answer cannot be trusted or understood
     ├── BrokenLog                          an audit log that is not what was written
     ├── Refused                            a command that a rule of the workflow forbids; names the rule
     ├── Conflict                           somebody else was faster; look again and decide again
@@ -112,6 +114,14 @@ class BrokenRun(FiscusError):
 
 class BrokenPolicy(FiscusError):
     """A saved policy that cannot be read back, or not for this problem; the message names the file."""
+
+
+class ProviderAway(FiscusError):
+    """An OpenID provider that cannot be reached now; the message names the address."""
+
+
+class ProviderWrong(FiscusError):
+    """An OpenID provider whose answer cannot be trusted or understood; the message says what is wrong with it."""
 
 
 class BrokenLog(FiscusError):

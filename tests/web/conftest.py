@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import socket
+import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -12,20 +14,24 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+import openid_provider
 import pytest
 import uvicorn
+from fastapi import FastAPI
 
 from fiscus.bootstrap import Office, now, open_office
 from fiscus.integrate.decision import BUDGET, CLERK, PLANNER, PROPOSAL, _prepare, seats
 from fiscus.integrate.main_job import run_main_job
+from fiscus.integrate.openid import Provider
 from fiscus.integrate.proposing import content_of_run
 from fiscus.integrate.shipped import shipped_plan
 from fiscus.optimise.verify import stored_problem
 from fiscus.web.app import make_app
-from fiscus.web.settings import Settings
+from fiscus.web.settings import CALLBACK, Settings
 from fiscus.workflow.actor import Actor
 from fiscus.workflow.authority.reading import read_matrix
 from fiscus.workflow.identity import commands as who
+from fiscus.workflow.identity import sessions
 from fiscus.workflow.identity.passwords import hash_password
 from fiscus.workflow.proposal import commands as do
 from fiscus.workflow.service import administer, follow
@@ -90,19 +96,30 @@ class Server:
         url: Where it is.
         office: Its store.
         clock: Its time.
+        app: What answers.
     """
 
     url: str
     office: Office
     clock: Clock
+    app: FastAPI
 
     def client(self, person: str = "", **options) -> httpx.Client:
         """A browser without eyes, signed in as somebody."""
-        made = httpx.Client(base_url=self.url, headers={"origin": self.url}, timeout=30, **options)
+        plain = {"verify": False}  # Plain HTTP: whom TLS trusts need not be read, which takes its time.
+        made = httpx.Client(base_url=self.url, headers={"origin": self.url}, timeout=30, **plain | options)
         if person:
             answer = made.post("/sign-in", data={"person": person, "password": PASSWORD})
             assert answer.status_code == 303, answer.text
             made.csrf = made.get("/api/me").json()["csrf"]
+        return made
+
+    def inside(self, person: str) -> httpx.Client:
+        """Somebody who signed in just now, without the password that takes its time."""
+        made = self.client()
+        secret, session = sessions.begin(self.office.sign_ins, person, self.office.clock())
+        made.cookies.set("fiscus", secret)
+        made.csrf = session.csrf
         return made
 
 
@@ -113,19 +130,20 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(path: Path, settings=None):
+def serving(path: Path, settings=None, port: int = 0):
     """A server on a database until the block ends."""
-    clock, port = Clock(), free_port()
+    clock, port = Clock(), port or free_port()
     office = open_office(str(path), clock)
     url = f"http://127.0.0.1:{port}"
     made = settings(url) if settings else Settings(url)
-    config = uvicorn.Config(make_app(office, made), host="127.0.0.1", port=port, log_level="warning", lifespan="off")
+    app = make_app(office, made)
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
         time.sleep(0.01)
-    yield Server(url, office, clock)
+    yield Server(url, office, clock, app)
     server.should_exit = True
     thread.join(timeout=10)
     office.store.close()
@@ -145,6 +163,60 @@ def shared(tmp_path_factory, filled):
     path = tmp_path_factory.mktemp("shared") / "fiscus.db"
     shutil.copy(filled, path)
     with serving(path) as made:
+        yield made
+
+
+@dataclass
+class Elsewhere:
+    """The OpenID provider of ``openid_provider``, and a port that its people are sent back to.
+
+    Attributes:
+        url: Where it is.
+        port: That its redirect URI names.
+        process: It.
+    """
+
+    url: str
+    port: int
+    process: subprocess.Popen
+
+    @property
+    def issuer(self) -> str:
+        return f"{self.url}/o"
+
+    def settings(self, url: str, **options) -> Settings:
+        """A server that knows it."""
+        return Settings(
+            url, Provider(self.issuer, openid_provider.CLIENT, openid_provider.SECRET, "City login", **options)
+        )
+
+
+@pytest.fixture(scope="session")
+def elsewhere(tmp_path_factory):
+    """An OpenID provider that is not ours, in a process of its own."""
+    port, here = free_port(), free_port()
+    redirect = f"http://127.0.0.1:{here}{CALLBACK}"
+    command = [sys.executable, openid_provider.__file__, str(port), str(tmp_path_factory.mktemp("provider")), redirect]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        yield Elsewhere(f"http://127.0.0.1:{port}", here, process)
+        process.terminate()
+
+
+def known_by_email(office: Office, addresses: dict[str, str]) -> None:
+    """Enter people's addresses."""
+    with office.store.begin() as uow:
+        for person, email in addresses.items():
+            administer(who.ChangePerson(person, person.title(), email), uow, actor=Actor(CLERK), at=office.clock())
+        uow.commit()
+
+
+@pytest.fixture
+def federated(tmp_path, filled, elsewhere):
+    """A server of one's own whose people may sign in at the provider."""
+    shutil.copy(filled, tmp_path / "fiscus.db")
+    with serving(tmp_path / "fiscus.db", elsewhere.settings, elsewhere.port) as made:
+        known_by_email(made.office, {"planning-commission-1": "Commission-One@city.example"})
         yield made
 
 

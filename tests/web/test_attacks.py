@@ -12,6 +12,7 @@ from conftest import AUDITOR, PASSWORD, later
 
 from fiscus.integrate.decision import BUDGET, CLERK, PLANNER, PROPOSAL
 from fiscus.web.visits import safe_path
+from fiscus.workflow.identity.sessions import Identity
 from fiscus.workflow.proposal import commands as do
 from fiscus.workflow.proposal.content import Content, Item
 from fiscus.workflow.service import follow
@@ -81,6 +82,8 @@ def poisoned(server):
             "currency": "USD", "deadline": later(9), "unit": "city"}  # fmt: skip
     assert budget.post("/rounds", data=data).status_code == 303
     budget.post("/rounds/evil/do/open", data={"csrf": budget.csrf})
+    for person, subject in ((AUDITOR, EVIL[0]), (PLANNER, EVIL[1])):
+        server.office.sign_ins.set_identity(Identity(f"https://{all_evil}", subject, person))
     rows = {"csrf": planner.csrf, "unit": "city", "line": EVIL[0], "title": EVIL[1], "period": EVIL[1], "fund": EVIL[2],
             "amount": EVIL[3], "justification": EVIL[3]}  # fmt: skip
     answer = planner.post("/rounds/evil/answer", data=rows)
@@ -99,6 +102,9 @@ def test_words_of_people_stay_words(poisoned):
         seen = looked_at(answer.text)
         assert seen.bad == [], path
         found += "<script>alert(1)</script>" in seen.text
+    people = looked_at(poisoned.client(CLERK).get("/people").text)
+    assert people.bad == []
+    assert f"at https://{EVIL[0]}" in people.text
     assert found >= 4  # It was there to be seen, as text.
     for path in ("/inbox", f"/proposals/{PROPOSAL}", "/audit", "/people", "/compare"):
         for words in EVIL:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import AUDITOR, later, serving
+from conftest import AUDITOR, PASSWORD, later, serving
 
 from fiscus.bootstrap import open_office
 from fiscus.integrate.decision import BUDGET, CLERK, PLANNER
@@ -52,6 +52,12 @@ PAGES = {
     ),
     ("POST", "/funds/cash"): ({BUDGET}, {"period": "X", "amount": "1", "reserve": "0", "currency": "USD"}),
     ("POST", "/account/password"): (EVERYBODY, {"old": "", "password": "x", "again": "y"}),
+    ("POST", "/account/provider"): (EVERYBODY, {"password": PASSWORD}),
+    ("POST", "/people/address"): ({CLERK}, {"person": GONE, "email": "gone@example.org"}),
+    ("POST", "/people/untie"): ({CLERK}, {"person": GONE, "issuer": "https://login.example.org", "subject": "1"}),
+    ("GET", "/sign-in/provider"): ({*EVERYBODY, NOBODY}, None),
+    ("GET", "/sign-in/provider/callback"): ({*EVERYBODY, NOBODY}, None),  # As far as a sentence.
+    ("POST", "/sign-in/provider/code"): ({*EVERYBODY, NOBODY}, {"pending": "x", "code": "000000"}),
 }
 COMMANDS = {
     # what: who may, on a proposal of the planner's that is in review
@@ -97,17 +103,16 @@ BY_RULES = re.compile(
 )
 """Whose rules are told apart below, command by command, or which are about oneself."""
 OPEN_TO_ALL = {"/sign-in", "/begin/{secret}", "/static/{digest}/{name}", "/healthz", "/", "/api/openapi.json"}
-PROVIDER = re.compile(r"/sign-in/provider.*")
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory, filled, hashed):
+def place(tmp_path_factory, filled, hashed, elsewhere):
     """A server with a stranger, somebody who may no longer act, and a round."""
     import shutil
 
     path = tmp_path_factory.mktemp("authorisation") / "fiscus.db"
     shutil.copy(filled, path)
-    with serving(path) as made:
+    with serving(path, elsewhere.settings, elsewhere.port) as made:
         office = made.office
         with office.store.begin() as uow:
             clerk, at = Actor(CLERK), office.clock()
@@ -166,7 +171,7 @@ def test_every_route_is_in_the_table(tmp_path):
     known = {route for _, route in (*PAGES, *API)} | OPEN_TO_ALL
     found = set(_routes(app.routes))
     assert len(found) > 50
-    unknown = {(m, p) for m, p in found if p not in known and not BY_RULES.fullmatch(p) and not PROVIDER.fullmatch(p)}
+    unknown = {(m, p) for m, p in found if p not in known and not BY_RULES.fullmatch(p)}
     assert unknown == set()
     assert set(PAGES) | set(API) <= found
 
@@ -255,6 +260,15 @@ def test_commands_about_people(place, what, form, may):
     events = place.clients[CLERK].get(f"/api/audit/events?after={before}").json()
     assert size > before
     assert {event["actor"] for event in events} == may
+
+
+def test_an_answer_of_a_provider_that_nobody_asked_changes_nobodys_sign_in(place):
+    for person in PEOPLE:
+        client = place.clients[person]
+        assert client.get("/sign-in/provider").headers["location"].startswith("http://127.0.0.1:")
+        assert client.get("/sign-in/provider/callback?state=x&code=y").status_code == 409
+        assert client.post("/sign-in/provider/code", data={"pending": "x", "code": "1"}).status_code == 409
+        assert client.get("/api/me").json().get("person", NOBODY) == person
 
 
 def test_a_round_is_led_and_answered_by_those_it_is_for(place):

@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
+import pyotp
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from chromium import chromium
 from conftest import AUDITOR, PASSWORD, later, serving
+from openid_provider import PASSWORD as PASSWORD_THERE
 from playwright.sync_api import expect, sync_playwright
 
 from fiscus.integrate.decision import BUDGET, CLERK, PLANNER, PROPOSAL
 from fiscus.web.serve import first_link
 from fiscus.web.settings import Settings
+from fiscus.workflow.canonical import timestamp
 
 SCREENS = Path(__file__).parents[2] / "build" / "screens"
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
@@ -268,3 +273,85 @@ def test_print_shows_what_is_folded(browser, place):
     visitor.screen("print")
     assert not visitor.page.get_by_role("navigation", name="Main").is_visible()
     visitor.end()
+
+
+def there(visitor, elsewhere, button="Allow"):
+    """Sign in at the provider, by its own form, and let it say who it is."""
+    page = visitor.page
+    expect(page).to_have_title("Provider")
+    assert page.url.startswith(elsewhere.url)
+    page.get_by_label("Username").fill("pc1")
+    page.get_by_label("Password").fill(PASSWORD_THERE)
+    page.get_by_role("button", name="Log in").click()
+    expect(page).to_have_title("Consent")
+    page.get_by_role("button", name=button).click()
+
+
+def looked_at(visitor, name):
+    """A page of ours on the way: accessible, narrow enough, and kept as a picture."""
+    assert violations(visitor.page) == [], name
+    assert visitor.page.evaluate("document.documentElement.scrollWidth") <= 1280
+    visitor.screen(f"openid-{name}")
+
+
+def test_signing_in_at_a_provider_by_its_own_form(browser, federated, elsewhere):
+    signer, store = "planning-commission-1", federated.office.sign_ins
+    visitor = Visitor(browser, federated)
+    page = visitor.page
+    page.goto(f"/proposals/{PROPOSAL}/decide")
+    looked_at(visitor, "sign-in")
+    page.get_by_role("link", name="Sign in with City login").click()
+    there(visitor, elsewhere, "Cancel")
+    expect(page.get_by_role("alert")).to_contain_text("City login did not let you in")
+    looked_at(visitor, "refused")
+    page.get_by_role("link", name="Sign in with City login").click()
+    expect(page).to_have_title("Consent")  # It knows them by now.
+    page.get_by_role("button", name="Allow").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Decide")
+
+    for session in store.sessions(signer):
+        store.touch_session(replace(session, proved=timestamp(federated.clock() - timedelta(hours=1))))
+    page.reload()
+    looked_at(visitor, "decide-with-both")
+    store._write(("DELETE FROM credentials WHERE person = ?", (signer,)))
+    secret = pyotp.random_base32()
+    store.set_second_factor(signer, secret)
+    page.reload()
+    looked_at(visitor, "decide-again")
+    page.get_by_role("link", name="Confirm with City login").click()
+    there(visitor, elsewhere)
+    expect(page.get_by_role("heading", level=1)).to_have_text("One more step")
+    looked_at(visitor, "code")
+    page.get_by_label("Code of your authenticator").fill(pyotp.TOTP(secret).at(federated.clock()))
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name=re.compile("^Approve")).click()
+    expect(page.get_by_role("status")).to_contain_text("Your approval was recorded")
+    page.goto("/account")
+    looked_at(visitor, "account")
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    expect(page).to_have_url(re.compile("/sign-in"))
+    visitor.complaints = [each for each in visitor.complaints if not _of_the_provider(each, elsewhere)]
+    visitor.end()
+
+    clerk = Visitor(browser, federated, CLERK)
+    clerk.page.goto("/people")
+    looked_at(clerk, "people")
+    clerk.page.get_by_role("button", name="Untie the account 1").click()
+    expect(clerk.page.locator("main")).not_to_contain_text(elsewhere.issuer)
+    clerk.page.goto("/account")
+    clerk.page.locator("#o-password").fill(PASSWORD)
+    looked_at(clerk, "account-to-tie")
+    clerk.page.get_by_role("button", name="Go on to City login").click()
+    looked_at(clerk, "leave")
+    clerk.page.get_by_role("link", name="Go on to City login").click()
+    there(clerk, elsewhere)
+    expect(clerk.page.locator("main")).to_contain_text("signs in as you")
+    clerk.complaints = [each for each in clerk.complaints if not _of_the_provider(each, elsewhere)]
+    clerk.end()
+
+
+def _of_the_provider(complaint, elsewhere):
+    """Pages of the provider are asked for, it has no picture of itself, and our refusal is told as one."""
+    return (
+        complaint.startswith(f"asked for {elsewhere.url}/") or "(Not Found)" in complaint or "(Forbidden)" in complaint
+    )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from fiscus.cli.office import Database, office
-from fiscus.cli.output import screen, sentences
+from fiscus.cli.output import aside, screen, sentences
 
 
 def serve(
@@ -19,18 +20,41 @@ def serve(
     proxy: Annotated[
         list[str] | None, typer.Option(help="Address of a proxy whose X-Forwarded-For is believed; may be repeated.")
     ] = None,
+    oidc_issuer: Annotated[
+        str, typer.Option(help="OpenID provider that people may sign in with, as https://login.example.org.")
+    ] = "",
+    oidc_client_id: Annotated[
+        str, typer.Option(help="What the provider calls this server; its secret is in FISCUS_OIDC_CLIENT_SECRET.")
+    ] = "",
+    oidc_name: Annotated[str, typer.Option(help="What people call the provider; stands on the button.")] = "",
+    oidc_no_email: Annotated[
+        bool,
+        typer.Option(
+            "--oidc-no-email", help="Tie no account by its verified e-mail address; people tie theirs themselves."
+        ),
+    ] = False,
     db: Database = "",
 ) -> None:
     """Show proposals, approvals, budgets and the log in a browser."""
-    from fiscus.web.serve import first_link
+    import os
+
+    from fiscus.integrate.openid import provider_from
+    from fiscus.web.serve import first_link, provider_trouble
     from fiscus.web.serve import serve as run
     from fiscus.web.settings import Settings
 
     with sentences():
-        settings = Settings(base_url or f"http://{host}:{port}", proxies=frozenset(proxy or ()))
+        provider = provider_from(oidc_issuer, oidc_client_id, os.environ, name=oidc_name, by_email=not oidc_no_email)
+        settings = Settings(base_url or f"http://{host}:{port}", provider, frozenset(proxy or ()))
+        trouble = provider_trouble(settings)
         here = office(db)
         link = first_link(here, settings)
         screen.print(f"Fiscus is at {settings.origin}", soft_wrap=True, markup=False)
+        if provider:
+            known = f"{provider.name} has to know this redirect URI: {settings.callback}"
+            screen.print(known, soft_wrap=True, markup=False)
+        if trouble:
+            aside.print(f"[yellow]warning[/]: {escape(trouble)}", soft_wrap=True)
         if link:
             screen.print(
                 f"Nobody is here yet. Begin with this link; it works once, for a day:\n{link}",

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 
 from fiscus.bootstrap import Office
+from fiscus.integrate.openid import Client
 from fiscus.web import api, pages
 from fiscus.web.guard import HEALTH, Guard
 from fiscus.web.rendering import STATIC, static
@@ -34,6 +35,8 @@ def make_app(office: Office, settings: Settings | None = None) -> FastAPI:
         openapi_url="/api/openapi.json",
     )
     app.state.office, app.state.settings = office, settings or Settings()
+    provider = app.state.settings.provider
+    app.state.client = Client(provider, app.state.settings.callback) if provider else None
     add_handlers(app)
     app.include_router(api.router)
     app.include_router(pages.router, include_in_schema=False)

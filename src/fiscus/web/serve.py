@@ -5,6 +5,8 @@ from __future__ import annotations
 import uvicorn
 
 from fiscus.bootstrap import Office
+from fiscus.errors import ProviderAway
+from fiscus.integrate.openid import Client
 from fiscus.web.app import make_app
 from fiscus.web.settings import Settings
 from fiscus.workflow.identity.sessions import FIRST, new_link
@@ -17,6 +19,24 @@ def first_link(office: Office, settings: Settings) -> str:
         if registry(reader).people:
             return ""
     return f"{settings.origin}/begin/{new_link(office.sign_ins, FIRST, '', office.clock())}"
+
+
+def provider_trouble(settings: Settings) -> str:
+    """Why nobody can sign in with the OpenID provider just now; empty where they can, or there is none.
+
+    One that is away does not keep a server from starting, since people with a password can sign in; it is asked again
+    whenever somebody comes.
+
+    Raises:
+        ProviderWrong: Where what it says about itself cannot be used: that does not pass by waiting.
+    """
+    if settings.provider is None:
+        return ""
+    try:
+        Client(settings.provider, settings.callback).endpoints()
+    except ProviderAway as error:
+        return str(error)
+    return ""
 
 
 def serve(office: Office, settings: Settings, host: str, port: int) -> None:

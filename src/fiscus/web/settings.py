@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from fiscus.errors import InvalidInput
+from fiscus.integrate.openid import Provider
+
+CALLBACK = "/sign-in/provider/callback"
+"""Where people come back to from an OpenID provider."""
 
 LARGEST_BODY = 8 * 1024 * 1024
 """Bytes of a request, at most: enough for the asks of a large unit."""
-
-
-@dataclass(frozen=True)
-class Provider:
-    """An OpenID provider that people may sign in with.
-
-    Attributes:
-        issuer: Its URL; what it can do is read from ``/.well-known/openid-configuration`` below it.
-        client_id: What it calls us.
-        client_secret: What it knows us by.
-        name: On the button.
-        by_email: Whether an account whose verified address is a person's is theirs at the first sign-in.
-    """
-
-    issuer: str
-    client_id: str
-    client_secret: str = field(repr=False)
-    name: str = "single sign-on"
-    by_email: bool = True
 
 
 @dataclass(frozen=True)
@@ -68,3 +53,13 @@ class Settings:
     def cookie(self) -> str:
         """Name of the session's cookie; the prefix keeps other hosts and paths from setting it."""
         return "__Host-fiscus" if self.secure else "fiscus"
+
+    @property
+    def attempt_cookie(self) -> str:
+        """Name of the cookie of a sign-in that was begun at an OpenID provider."""
+        return f"{self.cookie}-attempt"
+
+    @property
+    def callback(self) -> str:
+        """The one redirect URI that an OpenID provider has to know."""
+        return f"{self.origin}{CALLBACK}"

@@ -11,12 +11,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from fiscus.errors import BrokenLog, Conflict, FiscusError, InvalidInput, Refused
+from fiscus.errors import BrokenLog, Conflict, FiscusError, InvalidInput, ProviderWrong, Refused
 from fiscus.web.rendering import page
 from fiscus.web.visits import SAFE, NotFromHere, NotYours, SignInNeeded, safe_path
 
 NOT_THERE = ("There is no proposal", "There is no round")
-ENTITLEMENT = ("not_entitled", "not_owner", "identity.password", "not_administrator")
+ENTITLEMENT = ("not_entitled", "not_owner", "identity.password", "identity.account", "not_administrator")
 """Ends of names of rules that are about who asks, not about what is asked."""
 
 log = logging.getLogger("fiscus.web")
@@ -36,6 +36,8 @@ def status_of(error: FiscusError) -> int:
         return HTTPStatus.FORBIDDEN if error.rule.endswith(ENTITLEMENT) else HTTPStatus.CONFLICT
     if isinstance(error, InvalidInput):
         return HTTPStatus.UNPROCESSABLE_ENTITY
+    if isinstance(error, ProviderWrong):
+        return HTTPStatus.BAD_GATEWAY
     return HTTPStatus.CONFLICT if isinstance(error, Conflict | BrokenLog) else HTTPStatus.SERVICE_UNAVAILABLE
 
 

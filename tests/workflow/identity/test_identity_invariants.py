@@ -37,6 +37,7 @@ administration = st.one_of(
     st.builds(do.AddUnit, st.sampled_from(UNITS), units, st.sampled_from(["", "ann", "eve"])),
     st.builds(do.MoveUnit, st.sampled_from(UNITS), units),
     st.builds(do.SetOwner, st.sampled_from(UNITS), st.sampled_from(["", "ann", "ben"])),
+    st.builds(do.UntieAccount, people, st.just("https://login.example.org"), people),
     st.builds(do.SetExclusive, st.sampled_from(PAIRS)),
     st.builds(do.ChangePerson, people, st.just("Somebody")),
 )
@@ -56,6 +57,7 @@ own = st.one_of(
     st.builds(do.AddKey, st.sampled_from(["ab" * 32, "cd" * 32])),
     st.builds(do.RevokeKey, st.sampled_from(["ab" * 32, "cd" * 32])),
     st.builds(do.NotePassword, people),
+    st.builds(do.TieAccount, people, st.just("https://login.example.org"), people, st.just("own sign-in")),
 )
 later = st.sampled_from([0, 0, 0, 1])
 steps = st.lists(

@@ -440,6 +440,21 @@ def test_that_a_password_was_set_is_noted_by_its_person_or_an_administrator(offi
     assert office.registry.to_json() == before.to_json()
 
 
+def test_that_an_account_elsewhere_was_tied_is_noted_by_its_human_and_untied_by_an_administrator(office):
+    before, there = office.registry, ("https://login.example.org", "s-1")
+    office.refuses(do.TieAccount("ann", *there, "own sign-in"), "identity.not_yours", person="ben")
+    office.refuses(do.TieAccount("ann", *there, "own sign-in"), "identity.not_yours")  # Not even an administrator.
+    office.refuses(do.TieAccount("ann", *there, "own sign-in"), "identity.behalf", person="ben", behalf="ann")
+    office.refuses(do.TieAccount("bot", *there, "own sign-in"), "identity.kind", person="bot")
+    office.refuses(do.UntieAccount("ann", *there), "identity.not_administrator", person="ann")
+    office.refuses(do.UntieAccount("eve", *there), "identity.unknown")
+    assert office.tell(do.TieAccount("ann", *there, "own sign-in"), person="ann") == ["AccountTied"]
+    assert office.tell(do.UntieAccount("ann", *there)) == ["AccountUntied"]
+    assert office.registry.to_json() == before.to_json()
+    office.tell(do.Deactivate("ann"))
+    office.refuses(do.TieAccount("ann", *there, "own sign-in"), "identity.unknown", person="ann")
+
+
 def test_moments_have_time_zones(office):
     with pytest.raises(InvalidInput):
         decide(office.registry, do.GrantRole("ann", "head"), Actor("root"), AT.replace(tzinfo=None))

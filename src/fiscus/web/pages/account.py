@@ -6,9 +6,11 @@ import segno
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from fiscus.errors import InvalidInput, Refused
+from fiscus.errors import InvalidInput, ProviderAway, ProviderWrong, Refused
+from fiscus.web.pages.provider import Provided, begin_tie
 from fiscus.web.pages.sign_in import prove
 from fiscus.web.rendering import page
+from fiscus.web.troubles import status_of
 from fiscus.web.visits import Form, Here, Sent, Visit
 from fiscus.workflow.identity import commands as who
 from fiscus.workflow.identity import second_factor, sessions
@@ -43,15 +45,29 @@ def _page(visit: Visit, secret: str = "", fault: str = "", status: int = 200) ->
         has_code=store.second_factor(visit.person) is not None,
         secret=secret,
         picture=picture,
+        provider=visit.settings.provider,
+        elsewhere=store.identities(visit.person),
         fault=fault,
         people=[each for each in registry.people.values() if each.active and each.id != visit.person],
     )
 
 
+@router.post("/account/provider")
+def tie(visit: Here, form: Sent, request: Request, client: Provided) -> Response:
+    """Tie one's account at the OpenID provider to the one here; takes the password."""
+    try:
+        prove(request, visit.person, form, visit.at)
+        return begin_tie(visit, client)
+    except (Refused, ProviderAway, ProviderWrong) as error:
+        return _page(visit, fault=str(error), status=status_of(error))
+
+
 @router.post("/account/password")
 def password(visit: Here, form: Sent, request: Request) -> Response:
-    """Another password; all other sessions end."""
+    """Another password; all other sessions end. Without a present one the sign-in itself has to be recent."""
     try:
+        if visit.office.sign_ins.credential(visit.person) is None and not visit.recent:
+            raise Refused("identity.recent", "Your sign-in is some time ago: confirm that it is you first.")
         if visit.office.sign_ins.credential(visit.person) is not None:
             prove(request, visit.person, Form({"password": form.all("old"), "code": form.all("code")}), visit.at)
         if form["password"] != form["again"]:

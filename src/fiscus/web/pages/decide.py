@@ -14,6 +14,7 @@ from fiscus.web.figures import figures
 from fiscus.web.pages.sign_in import prove
 from fiscus.web.rendering import page
 from fiscus.web.visits import Form, Here, Sent, Visit
+from fiscus.workflow.identity.accounts import tied
 from fiscus.workflow.identity.sessions import prove as proved
 from fiscus.workflow.identity.signatures import approval_message
 from fiscus.workflow.proposal import commands as do
@@ -59,8 +60,15 @@ def _page(visit: Visit, name: str, form: Form, fault: str, status: int = 200) ->
         can_sign=bool(wanted) or bool(visit.registry.keys_of(visit.person, visit.at)),
         messages=messages,
         has_password=visit.office.sign_ins.credential(visit.person) is not None,
+        provider=_provider(visit),
         has_code=visit.office.sign_ins.second_factor(visit.person) is not None,
     )
+
+
+def _provider(visit: Visit) -> str:
+    """Name of the provider that can say again who it is; empty for none."""
+    provider = visit.settings.provider
+    return provider.name if provider and tied(visit.office.sign_ins, provider.issuer, visit.person) else ""
 
 
 @router.post("/proposals/{name}/decide")
@@ -86,6 +94,8 @@ def _say_again(visit: Visit, form: Form, request: Request) -> None:
     """
     if visit.recent:
         return
+    if visit.office.sign_ins.credential(visit.person) is None:
+        raise Refused("identity.recent", "Your sign-in is some time ago: confirm that it is you, then decide.")
     if not form["password"]:
         raise Refused("identity.recent", "Your sign-in is some time ago: enter your password to decide.")
     prove(request, visit.person, form, visit.at)

@@ -14,7 +14,7 @@ from fiscus.web.rendering import page
 from fiscus.web.visits import Form, Here, Sent, Visit
 from fiscus.workflow.canonical import timestamp
 from fiscus.workflow.identity import commands as who
-from fiscus.workflow.identity.sessions import PASSWORD, new_link
+from fiscus.workflow.identity.sessions import PASSWORD, Identity, new_link
 from fiscus.workflow.service import administer
 
 router = APIRouter()
@@ -52,6 +52,7 @@ def _page(visit: Visit, as_of: str = "", link: str = "", whose: str = "") -> Res
         as_of=as_of,
         link=link,
         whose=whose,
+        elsewhere=_elsewhere(visit),
         tree=sorted(registry.parents, key=lambda unit: [*registry.upwards(unit)][::-1]),
     )
 
@@ -77,6 +78,40 @@ def link(visit: Here, form: Sent) -> Response:
         raise InvalidInput(f"There is nobody called {person!r} who may act.")
     secret = new_link(visit.office.sign_ins, PASSWORD, person, visit.at)
     return _page(visit, link=f"{visit.settings.origin}/begin/{secret}", whose=person)
+
+
+@router.post("/people/address")
+def address(visit: Here, form: Sent) -> Response:
+    """Where somebody is told, and by which address they are known at an OpenID provider."""
+    person = visit.registry.people.get(form["person"])
+    if person is None:
+        raise InvalidInput(f"There is nobody called {form['person']!r}.")
+    with visit.work() as (uow, actor, at, key):
+        administer(who.ChangePerson(person.id, person.name, form["email"]), uow, actor=actor, at=at, key=key)
+    return RedirectResponse("/people", 303)
+
+
+@router.post("/people/untie")
+def untie(visit: Here, form: Sent) -> Response:
+    """An account at an OpenID provider lets nobody in any more; whoever is signed in as its person has to sign in anew."""
+    visit.must_administer()
+    person, issuer, subject = form["person"], form["issuer"], form["subject"]
+    store = visit.office.sign_ins
+    if Identity(issuer, subject, person) not in store.identities():
+        raise InvalidInput(f"That account is not tied to {person!r}; look at the page again.")
+    with visit.work() as (uow, actor, at, key):
+        administer(who.UntieAccount(person, issuer, subject), uow, actor=actor, at=at, key=key)
+    store.end_identity(issuer, subject)
+    store.end_sessions(person)
+    return RedirectResponse("/people", 303)
+
+
+def _elsewhere(visit: Visit) -> Mapping[str, list[Identity]]:
+    """Accounts at OpenID providers by person, which is for administrators."""
+    found: dict[str, list[Identity]] = {}
+    for each in visit.office.sign_ins.identities() if visit.administers else ():
+        found.setdefault(each.person, []).append(each)
+    return found
 
 
 def _delegate(form: Form) -> who.Command:

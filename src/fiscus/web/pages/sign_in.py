@@ -37,13 +37,20 @@ Place = Annotated[Office, Depends(office_of)]
 Rules = Annotated[Settings, Depends(settings_of)]
 
 
-def let_in(request: Request, person: str, target: str) -> Response:
-    """A new session and the way to a page; whatever session the browser had is over, so that nobody can plant one."""
+def let_in(request: Request, person: str, target: str, proved: datetime | None = None) -> Response:
+    """A new session and the way to a page; whatever session the browser had is over, so that nobody can plant one.
+
+    Args:
+        request: Of whoever is let in.
+        person: Who it is.
+        target: Path of the page.
+        proved: When they last said who they are; now where it is not given.
+    """
     office, settings = office_of(request), settings_of(request)
     before = session_of(request)
     if before is not None:
         office.sign_ins.end_session(before.token)
-    secret, _ = sessions.begin(office.sign_ins, person, office.clock())
+    secret, _ = sessions.begin(office.sign_ins, person, office.clock(), proved=proved)
     response = RedirectResponse(safe_path(target), 303)
     longest = int(sessions.LONGEST.total_seconds())
     response.set_cookie(
@@ -66,7 +73,13 @@ def prove(request: Request, person: str, form: Form, at: datetime) -> None:
 @router.get("/sign-in")
 def show(request: Request, settings: Rules, next: str = "/inbox") -> Response:
     """The form."""
-    return page("sign_in.html", None, target=safe_path(next), provider=settings.provider, person="", fault="")
+    return sign_in_page(settings, next)
+
+
+def sign_in_page(settings: Settings, target: str, *, person: str = "", fault: str = "", status: int = 200) -> Response:
+    """The form, and what went wrong."""
+    target, provider = safe_path(target), settings.provider
+    return page("sign_in.html", None, status=status, target=target, provider=provider, person=person, fault=fault)
 
 
 @router.post("/sign-in")
@@ -82,15 +95,7 @@ def sign_in(request: Request, form: Sent, office: Place, settings: Rules) -> Res
                 raise Refused("identity.password", "The name or the password is wrong.")
     except Refused as error:
         status = 429 if error.rule == "identity.throttled" else 403
-        return page(
-            "sign_in.html",
-            None,
-            status=status,
-            target=safe_path(form["next"]),
-            provider=settings.provider,
-            person=person,
-            fault=error.reason,
-        )
+        return sign_in_page(settings, form["next"], person=person, fault=error.reason, status=status)
     return let_in(request, person, form["next"])
 
 

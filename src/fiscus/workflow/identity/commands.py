@@ -132,3 +132,22 @@ class NotePassword(Command):
     """That a password was set; never the password."""
 
     person: str
+
+
+@dataclass(frozen=True, slots=True)
+class TieAccount(Command):
+    """An account at an OpenID provider signs in as oneself from now on; ``by`` says what tied it."""
+
+    person: str
+    issuer: str
+    subject: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class UntieAccount(Command):
+    """An account at an OpenID provider signs in as nobody any more."""
+
+    person: str
+    issuer: str
+    subject: str

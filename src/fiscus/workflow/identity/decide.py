@@ -340,7 +340,21 @@ def _note_password(registry: Registry, command: do.NotePassword, actor: Actor, a
     return _known(registry, command.person) or [Entry("PasswordSet", {"person": command.person})]
 
 
-OWN = (do.Delegate, do.EndDelegation, do.AddKey, do.RevokeKey, do.NotePassword)
+def _tie_account(registry: Registry, command: do.TieAccount, actor: Actor, at: datetime) -> Outcome:
+    if command.person != actor.person:
+        return Refusal("identity.not_yours", f"Only {command.person} ties an account elsewhere to theirs.")
+    if registry.people[command.person].kind != HUMAN:
+        return Refusal("identity.kind", "Service accounts sign in with a token, never with an account elsewhere.")
+    data = {"person": command.person, "issuer": command.issuer, "subject": command.subject, "by": command.by}
+    return [Entry("AccountTied", data)]
+
+
+def _untie_account(registry: Registry, command: do.UntieAccount, actor: Actor, at: datetime) -> Outcome:
+    data = {"person": command.person, "issuer": command.issuer, "subject": command.subject}
+    return _known(registry, command.person) or [Entry("AccountUntied", data)]
+
+
+OWN = (do.Delegate, do.EndDelegation, do.AddKey, do.RevokeKey, do.NotePassword, do.TieAccount)
 """What takes no administrator: about oneself, which each checks."""
 
 HANDLERS: Mapping[type[do.Command], Handler] = {
@@ -359,5 +373,7 @@ HANDLERS: Mapping[type[do.Command], Handler] = {
     do.AddKey: _add_key,
     do.RevokeKey: _revoke_key,
     do.NotePassword: _note_password,
+    do.TieAccount: _tie_account,
+    do.UntieAccount: _untie_account,
 }
 """Who answers which command."""

@@ -101,5 +101,7 @@ HANDLERS: Mapping[str, Callable[[Registry, Data], Registry]] = {
     "KeyAdded": _key_added,
     "KeyRevoked": _key_revoked,
     "PasswordSet": lambda registry, data: registry,
+    "AccountTied": lambda registry, data: registry,
+    "AccountUntied": lambda registry, data: registry,
 }
 """What each kind of event does."""

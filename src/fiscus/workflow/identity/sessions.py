@@ -37,6 +37,13 @@ FIRST, PASSWORD = "first", "password"
 
 LINK_LASTS = timedelta(hours=24)
 
+SIGN_IN, AGAIN, TIE, CODE = "sign_in", "again", "tie", "code"
+"""What somebody is sent to an OpenID provider for: to sign in, to say again who they are, to tie their account there; and the
+code of a second factor that is still to come after it."""
+
+ATTEMPT_LASTS = timedelta(minutes=10)
+"""How long a sign-in elsewhere may take."""
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -102,6 +109,46 @@ class Link:
     until: str
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A sign-in at an OpenID provider that was begun and has not come back.
+
+    Attributes:
+        token: SHA-256 of the state, hexadecimal.
+        browser: SHA-256 of what the browser that began it keeps in a cookie.
+        purpose: ``sign_in``, ``again``, ``tie`` or ``code``.
+        nonce: That the ID token has to carry.
+        verifier: Of PKCE.
+        target: Path to go to afterwards.
+        person: Who is signed in already; for ``code`` who it will be.
+        session: Token of their session; empty for none.
+        begun: When.
+        proved: For ``code``: when the provider last asked them who they are.
+        until: When it is over.
+    """
+
+    token: str
+    browser: str
+    purpose: str
+    nonce: str
+    verifier: str
+    target: str
+    person: str
+    session: str
+    begun: str
+    proved: str
+    until: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """An account at an OpenID provider, by issuer and subject, and whose it is; empty for nobody's any more."""
+
+    issuer: str
+    subject: str
+    person: str
+
+
 class SignIns(Protocol):
     """Where sign-ins are kept; every method is a transaction of its own."""
 
@@ -118,7 +165,7 @@ class SignIns(Protocol):
         """It is over."""
 
     def end_sessions(self, person: str, but: str = "") -> None:
-        """All of a person, but for one."""
+        """All of a person, but for one, and what they have begun elsewhere."""
 
     def sessions(self, person: str) -> tuple[Session, ...]:
         """All of a person, the latest first."""
@@ -147,11 +194,26 @@ class SignIns(Protocol):
     def set_second_factor(self, person: str, secret: str | None) -> None:
         """Another secret, or none."""
 
-    def identity(self, issuer: str, subject: str) -> str:
-        """Person of an account elsewhere; empty for none."""
+    def identity(self, issuer: str, subject: str) -> Identity | None:
+        """An account elsewhere; None for one that was never anybody's."""
 
-    def set_identity(self, issuer: str, subject: str, person: str) -> None:
-        """Whose account it is."""
+    def identities(self, person: str = "") -> tuple[Identity, ...]:
+        """Accounts elsewhere of a person, or of anybody."""
+
+    def set_identity(self, identity: Identity) -> bool:
+        """Whose account it is; False where it is another's, or they have another at that issuer."""
+
+    def end_identity(self, issuer: str, subject: str) -> None:
+        """It is nobody's any more, which is remembered."""
+
+    def save_attempt(self, attempt: Attempt) -> None:
+        """A new one; those that are over are forgotten."""
+
+    def attempt(self, token: str) -> Attempt | None:
+        """By the digest of its state."""
+
+    def use_attempt(self, token: str) -> bool:
+        """Take it; False where somebody was faster."""
 
     def credential(self, person: str) -> str | None:
         """Hash of a password."""
@@ -166,15 +228,29 @@ def digest_of(secret: str) -> str:
 
 
 def begin(
-    store: SignIns, person: str, at: datetime, kind: str = BROWSER, lasts: timedelta = LONGEST
+    store: SignIns,
+    person: str,
+    at: datetime,
+    kind: str = BROWSER,
+    lasts: timedelta = LONGEST,
+    proved: datetime | None = None,
 ) -> tuple[str, Session]:
     """A new session.
+
+    Args:
+        store: Of sign-ins.
+        person: Whose.
+        at: Now.
+        kind: ``browser`` or ``token``.
+        lasts: How long at the most.
+        proved: When they last said who they are; now where it is not given, and never later.
 
     Returns:
         What the browser or program shows from now on, told once; and the session.
     """
     secret, now = secrets.token_urlsafe(32), timestamp(at)
-    session = Session(digest_of(secret), person, kind, secrets.token_urlsafe(32), now, now, now, timestamp(at + lasts))
+    said = timestamp(min(at, proved or at))
+    session = Session(digest_of(secret), person, kind, secrets.token_urlsafe(32), now, now, said, timestamp(at + lasts))
     store.save_session(session)
     return secret, session
 

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import astuple, fields
 from typing import Any
 
-from fiscus.workflow.identity.sessions import Link, Session, Throttle
+from fiscus.workflow.identity.sessions import Attempt, Identity, Link, Session, Throttle
 from fiscus.workflow.store.sql import SqlStore
 
 _SESSION = ", ".join(each.name for each in fields(Session))
 _SAVE = f"INSERT INTO browser_sessions ({_SESSION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_ATTEMPT = ", ".join(each.name for each in fields(Attempt))
+_BEGIN = f"INSERT INTO attempts ({_ATTEMPT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _TOUCH = "UPDATE browser_sessions SET seen = ?, proved = ? WHERE token = ?"
 
 
@@ -38,7 +40,10 @@ class SqlSignIns:
         self._write(("DELETE FROM browser_sessions WHERE token = ?", (token,)))
 
     def end_sessions(self, person: str, but: str = "") -> None:
-        self._write(("DELETE FROM browser_sessions WHERE person = ? AND token <> ?", (person, but)))
+        self._write(
+            ("DELETE FROM browser_sessions WHERE person = ? AND token <> ?", (person, but)),
+            ("DELETE FROM attempts WHERE person = ? AND session <> ?", (person, but or "-")),
+        )
 
     def sessions(self, person: str) -> tuple[Session, ...]:
         statement = f"SELECT {_SESSION} FROM browser_sessions WHERE person = ? ORDER BY begun DESC"
@@ -88,18 +93,43 @@ class SqlSignIns:
         else:
             self._write(gone, ("INSERT INTO second_factors (person, secret, used) VALUES (?, ?, 0)", (person, secret)))
 
-    def identity(self, issuer: str, subject: str) -> str:
+    def identity(self, issuer: str, subject: str) -> Identity | None:
         with self.store.read() as reader:
-            statement = "SELECT person FROM identities WHERE issuer = ? AND subject = ?"
+            statement = "SELECT issuer, subject, person FROM identities WHERE issuer = ? AND subject = ?"
             row = reader.run(statement, (issuer, subject)).fetchone()
-        return "" if row is None else str(row[0])
+        return None if row is None else Identity(*row)
 
-    def set_identity(self, issuer: str, subject: str, person: str) -> None:
+    def identities(self, person: str = "") -> tuple[Identity, ...]:
+        whose = "person = ?" if person else "person <> ?"
+        statement = f"SELECT issuer, subject, person FROM identities WHERE {whose} ORDER BY issuer, subject"
+        with self.store.read() as reader:
+            return tuple(Identity(*row) for row in reader.run(statement, (person,)).fetchall())
+
+    def set_identity(self, identity: Identity) -> bool:
+        other = "SELECT 1 FROM identities WHERE issuer = ? AND person = ? AND subject <> ?"
         statement = (
-            "INSERT INTO identities (issuer, subject, person) VALUES (?, ?, ?) "
-            "ON CONFLICT (issuer, subject) DO UPDATE SET person = excluded.person"
+            "INSERT INTO identities (issuer, subject, person) VALUES (?, ?, ?) ON CONFLICT (issuer, subject) "
+            "DO UPDATE SET person = excluded.person WHERE identities.person IN ('', excluded.person)"
         )
-        self._write((statement, (issuer, subject, person)))
+        with self.store.begin() as unit:  # Nobody else writes meanwhile.
+            if unit.run(other, (identity.issuer, identity.person, identity.subject)).fetchone() is not None:
+                return False
+            changed: int = unit.run(statement, astuple(identity)).rowcount
+            unit.commit()
+        return changed == 1
+
+    def end_identity(self, issuer: str, subject: str) -> None:
+        self._write(("UPDATE identities SET person = '' WHERE issuer = ? AND subject = ?", (issuer, subject)))
+
+    def save_attempt(self, attempt: Attempt) -> None:
+        self._write(("DELETE FROM attempts WHERE until <= ?", (attempt.begun,)), (_BEGIN, astuple(attempt)))
+
+    def attempt(self, token: str) -> Attempt | None:
+        row = self._one(f"SELECT {_ATTEMPT} FROM attempts WHERE token = ?", token)
+        return None if row is None else Attempt(*row)
+
+    def use_attempt(self, token: str) -> bool:
+        return self._write(("DELETE FROM attempts WHERE token = ?", (token,))) == 1
 
     def credential(self, person: str) -> str | None:
         return self.store.credential(person)

@@ -168,7 +168,17 @@ identities = sa.Table(
     _text("person"),
     **SHORT,
 )
-"""Accounts at OpenID providers."""
+"""Accounts at OpenID providers; one that was untied stays, as nobody's."""
+
+attempts = sa.Table(
+    "attempts",
+    metadata,
+    _text("token", primary_key=True),
+    *(_text(name) for name in ("browser", "purpose", "nonce", "verifier", "target", "person", "session")),
+    *(_text(name) for name in ("begun", "proved", "until")),
+    **SHORT,
+)
+"""Sign-ins at OpenID providers that were begun; none of it signs anybody in without what the provider has to say."""
 
 webhooks = sa.Table(
     "webhooks", metadata, _text("id", primary_key=True), *(_text(n) for n in ("url", "secrets", "topics")), **SHORT
