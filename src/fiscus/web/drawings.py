@@ -60,7 +60,7 @@ def _of_content(seen: View, shown: Figures, unit: str) -> dict[str, str]:
     changed = [row for row in shown.changes[:MOST] if row.change]
     spread = shown.evidence("spread")
     return {
-        "map": tree_map([*units, *lines], f"Where the money of {name} goes", others="together"),
+        "map": tree_map([*units, *lines], f"Where the money of {name} goes", words),
         "changes": change_bars(
             [(row.title, row.change) for row in changed], "The largest changes against last year", words.signed
         ),
