@@ -2,8 +2,36 @@
 
 from fastapi import APIRouter
 
-from fiscus.web.pages import account, audit, books, compare, decide, inbox, people, policy, proposal, rounds, sign_in
+from fiscus.web.pages import (
+    account,
+    audit,
+    books,
+    compare,
+    decide,
+    inbox,
+    people,
+    policy,
+    proposal,
+    rounds,
+    sign_in,
+    spending,
+    writing,
+)
 
 router = APIRouter()
-for each in (sign_in, account, inbox, proposal, compare, decide, rounds, books, audit, people, policy):
+for each in (
+    account,
+    audit,
+    books,
+    compare,
+    decide,
+    inbox,
+    people,
+    policy,
+    proposal,
+    rounds,
+    sign_in,
+    spending,
+    writing,
+):
     router.include_router(each.router)

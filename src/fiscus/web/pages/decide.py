@@ -18,6 +18,7 @@ from fiscus.workflow.identity.sessions import prove as proved
 from fiscus.workflow.identity.signatures import approval_message
 from fiscus.workflow.proposal import commands as do
 from fiscus.workflow.service import follow
+from fiscus.workflow.service.entitlement import glass, glass_capacities
 from fiscus.workflow.service.impact import commitments
 from fiscus.workflow.service.views import openings, view
 
@@ -36,6 +37,7 @@ def _page(visit: Visit, name: str, form: Form, fault: str, status: int = 200) ->
     with visit.read() as reader:
         seen = view(reader, name, visit.at)
         commits = commitments(reader, seen.proposal, seen.content)
+        touched = glass(reader, seen, visit.registry)
     proposal = seen.proposal
     choices = openings(proposal, visit.registry, visit.person, visit.at)
     wanted = {stage.name for stage in proposal.stages if stage.signature} & {each.stage for each in choices}
@@ -51,6 +53,8 @@ def _page(visit: Visit, name: str, form: Form, fault: str, status: int = 200) ->
         proposal=proposal,
         shown=figures(seen.content, visit.registry.parents),
         choices=choices,
+        breakers=glass_capacities(seen, visit.registry, visit.person, visit.at),
+        glass=touched,
         commits=commits,
         form=form,
         fault=fault,
