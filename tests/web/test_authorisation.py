@@ -75,7 +75,11 @@ API = {
     ("GET", "/api/policy"): (EVERYBODY, None),
     ("GET", "/api/rounds"): (EVERYBODY, None),
     ("GET", "/api/rounds/{name}"): (EVERYBODY, None),
+    ("GET", "/api/proposals/{name}/compare"): (EVERYBODY, None),
+    ("GET", "/api/delegations"): (EVERYBODY, None),
+    ("POST", "/api/policy/try"): (EVERYBODY, {"text": "rules: ["}),
     ("GET", "/api/audit/head"): (EVERYBODY, None),
+    ("GET", "/api/audit/export"): ({AUDITOR, CLERK}, None),
     ("GET", "/api/audit/events"): ({AUDITOR, CLERK}, None),
     ("POST", "/api/audit/verify"): ({AUDITOR, CLERK}, {}),
     ("PUT", "/api/funds/budget"): ({BUDGET}, {"unit": "city", "period": "X", "amount": 1, "currency": "USD"}),
@@ -96,7 +100,8 @@ API = {
 }
 BY_RULES = re.compile(
     r"/api/proposals(/\{name\}/(submit|escalate|break-glass|comment|release|reverse|reconcile|resume|close|expire|commit|actual))?"
-    r"|/api/delegations|/proposals/\{name\}/(decide|move|(do|books)/\{what\})|/people/do/\{what\}|/rounds(/\{name\}/(answer|do/\{what\}))?"
+    r"|/api/delegations(/\{name\}/end)?|/api/rounds(/\{name\}/(open|answer|target|extend|freeze|reopen|cancel|close))?"
+    r"|/proposals/\{name\}/(decide|move|(do|books)/\{what\})|/people/do/\{what\}|/rounds(/\{name\}/(answer|do/\{what\}))?"
     r"|/policy/adopt|/account/code|/sign-out"
 )
 """Whose rules are told apart below, command by command, or which are about oneself."""

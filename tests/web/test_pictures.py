@@ -23,7 +23,8 @@ ROUNDED = 0.1
 
 HOSTILE = (
     "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "' onload='alert(1)", "]]><x/>", "&amp;&#0;\x00\x08\x1b",
-    "\u202e000,000,99 DSU", "\u2066\u2067مدرسة ابتدائية", "👩‍👩‍👧‍👦 école 東京都庁", "<a href='javascript:1'>", "url(#hatch)", "\ud800 lone",
+    "\u202e000,000,99 DSU", "\u2066\u2067مدرسة ابتدائية", "👩‍👩‍👧‍👦 école 東京都庁", "<a href='javascript:1'>", "url(#hatch)",
+    "\ud800 lone",
     "\ufffe", "W" * 4_000, "", " ", "a\nb\tc", "</title></svg><script>", 'fill="url(#\x00dots)"', "{{ 7 * 7 }}", "e\u0301" * 50,
 )  # fmt: skip
 
@@ -341,7 +342,8 @@ def test_widths_are_not_less_than_a_browser_makes_them():
     from playwright.sync_api import sync_playwright
 
     texts = (
-        "Southeast Baltimore Redevelopment", "ENOCH PRATT FREE LIBRARY", "▼ \N{MINUS SIGN}14,719,167", "USD 80,000,000.00", "available 12.3m",
+        "Southeast Baltimore Redevelopment", "ENOCH PRATT FREE LIBRARY", "▼ \N{MINUS SIGN}14,719,167", "USD 80,000,000.00",
+        "available 12.3m",
         "planning-commission", "Wärmewende Großküche", "東京都庁舎の改修", "مدرسة ابتدائية", "3 of 5 signed", "MMMWWW@%", "illicit fit",
         "Школа № 5",
     )  # fmt: skip

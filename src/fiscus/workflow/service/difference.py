@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fiscus.errors import Refused
 from fiscus.workflow.proposal.content import Content
+from fiscus.workflow.proposal.state import Proposal
 
 TOLD = ("method", "status", "plan", "value", "bound", "digests", "binding", "proof")
 """Parts of the evidence that are told as old and new."""
@@ -58,6 +60,27 @@ class Difference:
     same: int
     fields: tuple[tuple[str, str, str], ...]
     currency: str
+
+
+def versions(proposal: Proposal, first: int = 0, second: int = 0) -> tuple[tuple[int, str], tuple[int, str]]:
+    """Two versions as ``(number, digest)``.
+
+    Args:
+        proposal: Whose.
+        first: Number from 1; 0 for the one before the second.
+        second: Number from 1; 0 for the last.
+
+    Raises:
+        Refused: Where there is no such version.
+    """
+    count = len(proposal.versions)
+    other = second or count
+    one = first or max(other - 1, 1)
+    for number in (one, other):
+        if not 1 <= number <= count:
+            reason = f"There is no proposal {proposal.id!r} with a version {number}; it has {count}."
+            raise Refused("transition", reason)
+    return (one, proposal.versions[one - 1]), (other, proposal.versions[other - 1])
 
 
 def difference(before: Content, after: Content) -> Difference:
