@@ -237,7 +237,8 @@ def events(
     return found
 
 
-EXPORT: dict[int | str, dict[str, Any]] = {200: {"content": {"application/jsonl": {"schema": {"type": "string"}}}, "description": "The log."}}
+_JSONL = {"application/jsonl": {"schema": {"type": "string"}}}
+EXPORT: dict[int | str, dict[str, Any]] = {200: {"content": _JSONL, "description": "The log."}}
 
 
 @router.get("/audit/export", responses={**READ, **EXPORT}, response_class=Response, tags=["audit"])
