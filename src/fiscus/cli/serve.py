@@ -19,6 +19,7 @@ def serve(
     proxy: Annotated[
         list[str] | None, typer.Option(help="Address of a proxy whose X-Forwarded-For is believed; may be repeated.")
     ] = None,
+    no_notify: Annotated[bool, typer.Option("--no-notify", help="Leave notices to fiscus notify.")] = False,
     db: Database = "",
 ) -> None:
     """Show proposals, approvals, budgets and the log in a browser."""
@@ -37,4 +38,4 @@ def serve(
                 soft_wrap=True,
                 markup=False,
             )
-        run(here, settings, host, port)
+        run(here, settings, host, port, notify=not no_notify)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import uvicorn
 
 from fiscus.bootstrap import Office
 from fiscus.web.app import make_app
+from fiscus.web.notifying import Sender, settings_for
 from fiscus.web.settings import Settings
 from fiscus.workflow.identity.sessions import FIRST, new_link
 from fiscus.workflow.service import registry
@@ -19,7 +22,7 @@ def first_link(office: Office, settings: Settings) -> str:
     return f"{settings.origin}/begin/{new_link(office.sign_ins, FIRST, '', office.clock())}"
 
 
-def serve(office: Office, settings: Settings, host: str, port: int) -> None:
+def serve(office: Office, settings: Settings, host: str, port: int, *, notify: bool = True) -> None:
     """Answer requests until somebody stops it.
 
     Args:
@@ -27,7 +30,13 @@ def serve(office: Office, settings: Settings, host: str, port: int) -> None:
         settings: Of the server.
         host: Address to listen at.
         port: Port to listen at.
+        notify: Whether it sends notices too.
+
+    Raises:
+        InvalidInput: Where the environment's settings of notifications cannot be.
     """
-    uvicorn.run(
-        make_app(office, settings), host=host, port=port, log_level="warning", access_log=False, server_header=False
-    )
+    sender = Sender(office, settings_for(settings.origin)) if notify else nullcontext()
+    with sender:
+        uvicorn.run(
+            make_app(office, settings), host=host, port=port, log_level="warning", access_log=False, server_header=False
+        )
