@@ -73,7 +73,7 @@ def deliver(
     def now() -> datetime:
         return at + timedelta(seconds=time.monotonic() - begun)
 
-    while not stop() and (taken := kept.take(now())):
+    while not stop() and (taken := kept.take(at, now())):
         fresh = now()
         for position, delivery in enumerate(taken):
             if stop():

@@ -63,7 +63,7 @@ def _page(visit: Visit, name: str, form: Form, fault: str, status: int = 200) ->
         can_sign=bool(wanted) or bool(visit.registry.keys_of(visit.person, visit.at)),
         messages=messages,
         has_password=visit.office.sign_ins.credential(visit.person) is not None,
-        has_code=visit.office.sign_ins.second_factor(visit.person) is not None,
+        has_code=visit.office.sign_ins.has_second_factor(visit.person),
     )
 
 

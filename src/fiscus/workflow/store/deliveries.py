@@ -97,13 +97,19 @@ class Deliveries:
             unit.commit()
         return made
 
-    def take(self, at: datetime) -> list[Delivery]:
-        """Some that are due and nobody is at, the oldest first; nobody else gets them until the lease is over."""
-        now, lease = timestamp(at), timestamp(at + LEASE)
+    def take(self, at: datetime, now: datetime | None = None) -> list[Delivery]:
+        """Some that are due and nobody is at, the oldest first; nobody else gets them until the lease is over.
+
+        Args:
+            at: Those that were due then.
+            now: When the lease begins, where that is later: whoever takes again and again tries nothing twice.
+        """
+        begins = now or at
+        lease = timestamp(begins + LEASE)
         with self.store.begin() as unit:
             found = unit.run(
                 f"{_FROM} WHERE d.state = ? AND d.due <= ? AND d.lease <= ? ORDER BY d.notice, d.target LIMIT {MOST}",
-                (WAITING, now, now),
+                (WAITING, timestamp(at), timestamp(begins)),
             ).fetchall()
             for row in found:
                 unit.run(
