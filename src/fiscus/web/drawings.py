@@ -95,7 +95,8 @@ def _path(seen: View) -> str:
             elif proposal.status == IN_REVIEW and position == proposal.step:
                 due = due_of(proposal, stage)
                 standing = LATE if due and due < now else NOW
-            stages.append((stage.name, f"{len(given)} of {stage.need} signed", standing))
+            title = seen.matrix.roles.get(stage.role, stage.name) if seen.matrix else stage.name
+            stages.append((title, f"{len(given)} of {stage.need} signed", standing))
     return path(stages, "The path of approval")
 
 

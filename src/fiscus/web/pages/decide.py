@@ -51,6 +51,7 @@ def _page(visit: Visit, name: str, form: Form, fault: str, status: int = 200) ->
         status=status,
         seen=seen,
         proposal=proposal,
+        titles=seen.titles,
         shown=figures(seen.content, visit.registry.parents),
         choices=choices,
         breakers=glass_capacities(seen, visit.registry, visit.person, visit.at),

@@ -86,6 +86,7 @@ def _page(reader: Reader, visit: Visit, name: str, wanted: Table, said: str = ""
         visit,
         seen=seen,
         proposal=seen.proposal,
+        titles=seen.titles,
         shown=shown,
         top=_top(shown),
         unit=unit,
