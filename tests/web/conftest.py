@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 import shutil
 import socket
 import subprocess
@@ -120,6 +122,7 @@ class Server:
         secret, session = sessions.begin(self.office.sign_ins, person, self.office.clock())
         made.cookies.set("fiscus", secret)
         made.csrf = session.csrf
+        made.secret = secret
         return made
 
 
@@ -230,3 +233,71 @@ def empty(tmp_path):
 def later(days: int) -> str:
     """A day to come."""
     return (datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%d")
+
+
+TOWN = """
+name: town
+currency: USD
+about: The head signs, then the council; two wardens break the glass.
+roles:
+  head: {title: Head}
+  council: {title: Council}
+  treasurer: {title: Treasurer}
+  auditor: {title: Auditor}
+  warden: {title: Emergency warden}
+rolling_days: 0
+rules:
+  - id: all
+    path: [{stage: head, role: head, days: 9, escalate: council}, {stage: council, role: council, need: 2, of: 3}]
+    release: treasurer
+    reconcile: auditor
+duties: {emergency: warden}
+"""
+"""A small matrix that knows an emergency."""
+
+TOWNSFOLK = {
+    "clerk": (), "author": (), "purse": ("budget",), "head": ("head",), "council-1": ("council",), "council-2": ("council",),
+    "council-3": ("council",), "treasurer": ("treasurer",), "checker": ("auditor",), "warden-1": ("warden",),
+    "warden-2": ("warden",),
+}  # fmt: skip
+"""People of the small town and their roles."""
+
+
+@pytest.fixture
+def town(tmp_path, hashed):
+    """A small town's server: two lines of one proposal in review, made by hand."""
+    from fiscus.workflow.authority.reading import matrix_from_text
+    from fiscus.workflow.funds.books import SetBudget
+    from fiscus.workflow.proposal.content import Content, Item
+    from fiscus.workflow.service import adopt_policy, set_budget
+
+    with serving(tmp_path / "town.db") as made:
+        office, clerk = made.office, Actor("clerk")
+        at = office.clock()
+        with office.store.begin() as uow:
+            for name in TOWNSFOLK:
+                administer(who.AddPerson(name, name.title()), uow, actor=clerk, at=at)
+            administer(who.AddUnit("town", "", "author"), uow, actor=clerk, at=at)
+            for name, roles in TOWNSFOLK.items():
+                for role in roles:
+                    administer(who.GrantRole(name, role), uow, actor=clerk, at=at)
+            adopt_policy(matrix_from_text(TOWN, "town.yaml"), uow, actor=clerk, at=at)
+            set_budget(SetBudget("town", "2027", "general", 100_000, "USD", True), uow, actor=Actor("purse"), at=at)
+            items = (
+                Item("2027", "bridge", "town", "general", 60_000, 50_000, "The bridge"),
+                Item("2027", "pump", "town", "general", 20_000, 30_000, "The pump"),
+            )
+            content = Content("Bridge & pump", "USD", items, justification="The bridge is old")
+            follow(do.Draft("p", content), uow, actor=Actor("author"), at=at)
+            follow(do.Submit("p"), uow, actor=Actor("author"), at=at)
+            uow.commit()
+        for name in TOWNSFOLK:
+            office.sign_ins.set_credential(name, hashed)
+        yield made
+
+
+def hidden(page: str, button: str = "") -> dict[str, str]:
+    """Hidden fields of a page's form; of the one with a button where that is named."""
+    forms = re.findall(r"<form.*?</form>", page, re.DOTALL)
+    found = next(form for form in forms if button in form and 'name="csrf"' in form and "sign-out" not in form)
+    return {k: html.unescape(v) for k, v in re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', found)}

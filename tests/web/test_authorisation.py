@@ -34,6 +34,10 @@ PAGES = {
     ("GET", "/proposals/{name}"): (EVERYBODY, None),
     ("GET", "/proposals/{name}/compare"): (EVERYBODY, None),
     ("GET", "/proposals/{name}/decide"): (EVERYBODY, None),
+    ("GET", "/proposals/{name}/books"): (EVERYBODY, None),
+    ("GET", "/proposals/{name}/edit"): (EVERYBODY, None),
+    ("GET", "/proposals/{name}/move"): (EVERYBODY, None),
+    ("POST", "/proposals/{name}/edit"): ({PLANNER}, {"version": "current", "title": "t", "amount": "7"}),
     ("GET", "/rounds"): (EVERYBODY, None),
     ("GET", "/rounds/{name}"): (EVERYBODY, None),
     ("GET", "/rounds/{name}/template"): (EVERYBODY, None),
@@ -77,7 +81,11 @@ API = {
     ("GET", "/api/policy"): (EVERYBODY, None),
     ("GET", "/api/rounds"): (EVERYBODY, None),
     ("GET", "/api/rounds/{name}"): (EVERYBODY, None),
+    ("GET", "/api/proposals/{name}/compare"): (EVERYBODY, None),
+    ("GET", "/api/delegations"): (EVERYBODY, None),
+    ("POST", "/api/policy/try"): (EVERYBODY, {"text": "rules: ["}),
     ("GET", "/api/audit/head"): (EVERYBODY, None),
+    ("GET", "/api/audit/export"): ({AUDITOR, CLERK}, None),
     ("GET", "/api/audit/events"): ({AUDITOR, CLERK}, None),
     ("POST", "/api/audit/verify"): ({AUDITOR, CLERK}, {}),
     ("PUT", "/api/funds/budget"): ({BUDGET}, {"unit": "city", "period": "X", "amount": 1, "currency": "USD"}),
@@ -98,7 +106,8 @@ API = {
 }
 BY_RULES = re.compile(
     r"/api/proposals(/\{name\}/(submit|escalate|break-glass|comment|release|reverse|reconcile|resume|close|expire|commit|actual))?"
-    r"|/api/delegations|/proposals/\{name\}/(decide|do/\{what\})|/people/do/\{what\}|/rounds(/\{name\}/(answer|do/\{what\}))?"
+    r"|/api/delegations(/\{name\}/end)?|/api/rounds(/\{name\}/(open|answer|target|extend|freeze|reopen|cancel|close))?"
+    r"|/proposals/\{name\}/(decide|move|(do|books)/\{what\})|/people/do/\{what\}|/rounds(/\{name\}/(answer|do/\{what\}))?"
     r"|/policy/adopt|/account/code|/sign-out"
 )
 """Whose rules are told apart below, command by command, or which are about oneself."""
@@ -163,6 +172,9 @@ def ask(place, person, method, route, sent):
             sent["hash"] = place.clients[CLERK].get(f"/api/proposals/{name}").json()["hash"]
         headers = {"x-csrf-token": getattr(client, "csrf", "")}
         return client.request(method, path, json=sent, headers=headers)
+    if sent.get("version") == "current":
+        page = client.get(path).text if person else ""
+        sent = {**sent, "version": (re.findall(r'name="version" value="(\w+)"', page) or [""])[0]}
     return client.post(path, data={**sent, "csrf": getattr(client, "csrf", "")})
 
 

@@ -271,6 +271,10 @@ def test_print_shows_what_is_folded(browser, place):
     visitor.page.goto(f"/proposals/{PROPOSAL}")
     visitor.page.emulate_media(media="print")
     visitor.screen("print")
+    folded = visitor.page.locator("#changes details").nth(1)
+    assert folded.get_attribute("open") is None
+    assert folded.locator("p").first.bounding_box()["height"] > 10
+    assert folded.locator("p").first.evaluate("e => e.checkVisibility({contentVisibilityAuto: true})")
     assert not visitor.page.get_by_role("navigation", name="Main").is_visible()
     visitor.end()
 

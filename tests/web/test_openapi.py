@@ -95,7 +95,7 @@ def httpx_of(client, given_):
 
 
 def test_the_document_says_what_the_server_does(place):
-    calls, seen = fire(place, 15)
+    calls, seen = fire(place, 10)
     assert calls > 1_000
     assert min(seen[200], seen[403], seen[404], seen[422]) > 10, seen
     checked(place)

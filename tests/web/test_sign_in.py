@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from pathlib import Path
 
 import pyotp
 import pytest
@@ -204,6 +205,36 @@ def test_a_second_factor_is_asked_for_and_each_code_counts_once(server):
     end = {"csrf": csrf, "password": PASSWORD, "what": "end", "code": codes.at(server.clock())}
     assert client.post("/account/code", data=end).status_code == 303
     assert sign_in(server.client()).status_code == 303
+
+
+def test_a_lost_or_wrong_key_lets_nobody_past_the_second_factor(server):
+    client = server.client(AUDITOR)
+    page = client.post("/account/code", data={"csrf": client.csrf, "password": PASSWORD, "what": "begin"}).text
+    secret = re.search(r'name="secret" value="(\w+)"', page)[1]
+    codes = pyotp.TOTP(secret)
+    confirm = {"csrf": client.csrf, "password": PASSWORD, "what": "confirm", "secret": secret}
+    assert client.post("/account/code", data=confirm | {"code": codes.at(server.clock())}).status_code == 303
+    database = Path(str(server.office.store.engine.url.database))
+    key = database.with_name(database.name + ".key")
+    whole = b"".join(each.read_bytes() for each in database.parent.glob("fiscus.db*") if each != key)
+    assert secret.encode() not in whole
+    right = key.read_text()
+    for wrong in (None, "another-key-of-more-than-thirty-two-signs"):
+        key.unlink() if wrong is None else key.write_text(wrong)
+        key.exists() and key.chmod(0o600)
+        for code in ("", codes.at(server.clock())):
+            answer = sign_in(server.client(), code=code)
+            assert answer.status_code == 403
+            assert "cannot be read" in answer.text
+            assert secret not in answer.text
+        assert client.get("/account").status_code == 200
+        end = {"csrf": client.csrf, "password": PASSWORD, "what": "end", "code": codes.at(server.clock())}
+        assert client.post("/account/code", data=end).status_code == 403
+        other = server.client(PLANNER)  # Whoever has no second factor signs in as ever.
+        assert other.get("/inbox").status_code == 200
+    assert not database.with_name(database.name + ".key.new").exists()
+    key.write_text(right)
+    assert sign_in(server.client(), code=codes.at(server.clock())).status_code == 303
 
 
 def test_codes_of_the_published_example(server):

@@ -33,6 +33,7 @@ def serve(
             "--oidc-no-email", help="Tie no account by its verified e-mail address; people tie theirs themselves."
         ),
     ] = False,
+    no_notify: Annotated[bool, typer.Option("--no-notify", help="Leave notices to fiscus notify.")] = False,
     db: Database = "",
 ) -> None:
     """Show proposals, approvals, budgets and the log in a browser."""
@@ -61,4 +62,4 @@ def serve(
                 soft_wrap=True,
                 markup=False,
             )
-        run(here, settings, host, port)
+        run(here, settings, host, port, notify=not no_notify)

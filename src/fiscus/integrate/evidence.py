@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fiscus.core.arrays import FloatArray
+from fiscus.core.document import rule_document
 from fiscus.core.dynamics import evaluate
 from fiscus.core.problem import Problem
 from fiscus.optimise.explain.lines import Picture, explanation, largest_changes
@@ -34,6 +35,8 @@ def evidence_of(result: Result) -> dict[str, Any]:
                 problem.tree.ids, problem.tree.parent.tolist(), problem.tree.names, strict=True
             )
         ],
+        "rules": rules(problem),
+        "budget": dict(zip(problem.periods, problem.currency.to_minor_array(problem.budget).tolist(), strict=True)),
         **_reasons(result),
         "spread": _spread(problem, result.apportionment.amounts),
         "last_year": _last_year(problem, result.apportionment.amounts),
@@ -50,6 +53,12 @@ def asked(problem: Problem) -> list[list[Any]]:
         for n, line in enumerate(lines.id)
         if minor[t, n]
     ]
+
+
+def rules(problem: Problem) -> list[dict[str, Any]]:
+    """Rules as they were stated, without what they leave open, so that two versions can be compared."""
+    stated = (rule_document(rule) for rule in problem.rules)
+    return [{name: value for name, value in each.items() if value is not None} for each in stated]
 
 
 def _reasons(result: Result) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def _of_content(seen: View, shown: Figures, unit: str) -> dict[str, str]:
     changed = [row for row in shown.changes[:MOST] if row.change]
     spread = shown.evidence("spread")
     return {
-        "map": tree_map([*units, *lines], f"Where the money of {name} goes", others="together"),
+        "map": tree_map([*units, *lines], f"Where the money of {name} goes", words),
         "changes": change_bars(
             [(row.title, row.change) for row in changed], "The largest changes against last year", words.signed
         ),
@@ -95,7 +95,8 @@ def _path(seen: View) -> str:
             elif proposal.status == IN_REVIEW and position == proposal.step:
                 due = due_of(proposal, stage)
                 standing = LATE if due and due < now else NOW
-            stages.append((stage.name, f"{len(given)} of {stage.need} signed", standing))
+            title = seen.matrix.roles.get(stage.role, stage.name) if seen.matrix else stage.name
+            stages.append((title, f"{len(given)} of {stage.need} signed", standing))
     return path(stages, "The path of approval")
 
 

@@ -205,15 +205,35 @@ class Figures:
         found: Sequence[Sequence[str]] = self.evidence("checks", [])
         return found
 
-    @property
+    @cached_property
     def binding(self) -> Sequence[tuple[str, str, str]]:
-        """Rules that bind, where, and what one more unit of money in them would be worth."""
+        """Rules that bind in their own words, where, and what one more unit of money in them would be worth."""
+        texts = {str(rule.get("id")): str(rule.get("text") or "") for rule in self.evidence("rules", ())}
         found = []
         for row in self.evidence("binding", []):
-            price = row.get("price")
-            worth = f"{price:.3g}" if price else "no price"
-            found.append((str(row.get("rule", "")), ", ".join(str(part) for part in row.get("row", ())[1:]), worth))
+            name, price = str(row.get("rule", "")), row.get("price")
+            where = ", ".join(str(part) for part in row.get("row", ())[1:])
+            found.append((texts.get(name) or self._limit(name), where, f"{price:.3g}" if price else "no price"))
         return found
+
+    def _limit(self, name: str) -> str:
+        """A limit that is no rule of its own: the budget, or that of a unit."""
+        kind, _, unit = name.partition(" ")
+        if name == "budget":
+            return "The budget: everything together may not cost more"
+        return f"The limit of {self.titles.get(unit, unit)}" if kind == "unit" and unit else name
+
+    @property
+    def rules(self) -> Sequence[tuple[str, str, str]]:
+        """Every rule of the plan: its text, whether it is hard, and who owns it."""
+        return [
+            (
+                str(rule.get("text") or rule.get("id")),
+                "always kept" if rule.get("hard") else "kept where it is worth it",
+                str(rule.get("owner") or ""),
+            )
+            for rule in self.evidence("rules", ())
+        ]
 
     @cached_property
     def refusal(self) -> Sequence[str]:

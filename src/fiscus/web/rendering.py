@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse
 from fiscus.core.money import currency as unit
 from fiscus.core.money import format_amount, percent
 from fiscus.web.visits import Visit
+from fiscus.web.wording import HELP, meaning
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -75,6 +76,11 @@ def state(name: str) -> str:
     return STATES.get(name, name.replace("_", " ").capitalize())
 
 
+def plain(name: str) -> str:
+    """A short name as words: ``planning_commission`` as ``planning commission``."""
+    return name.replace("_", " ")
+
+
 def query(**parts: Any) -> str:
     """The end of a URL; what is empty is left out."""
     given = {name: value for name, value in parts.items() if value not in ("", None, 0)}
@@ -108,8 +114,9 @@ def templates() -> Environment:
         "minute": minute,
         "state": state,
         "svg": Markup,
+        "plain": plain,
     }
-    made.globals |= {"static": static, "query": query}
+    made.globals |= {"static": static, "query": query, "meaning": meaning, "HELP": HELP}
     return made
 
 

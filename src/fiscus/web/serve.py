@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import nullcontext
+
 import uvicorn
 
 from fiscus.bootstrap import Office
 from fiscus.errors import ProviderAway
 from fiscus.integrate.openid import Client
 from fiscus.web.app import make_app
+from fiscus.web.notifying import Sender, settings_for
 from fiscus.web.settings import Settings
+from fiscus.workflow.identity.sealing import Unreadable
 from fiscus.workflow.identity.sessions import FIRST, new_link
 from fiscus.workflow.service import registry
 
@@ -39,7 +44,7 @@ def provider_trouble(settings: Settings) -> str:
     return ""
 
 
-def serve(office: Office, settings: Settings, host: str, port: int) -> None:
+def serve(office: Office, settings: Settings, host: str, port: int, *, notify: bool = True) -> None:
     """Answer requests until somebody stops it.
 
     Args:
@@ -47,7 +52,22 @@ def serve(office: Office, settings: Settings, host: str, port: int) -> None:
         settings: Of the server.
         host: Address to listen at.
         port: Port to listen at.
+        notify: Whether it sends notices too.
+
+    Raises:
+        InvalidInput: Where the environment's settings of notifications cannot be.
     """
-    uvicorn.run(
-        make_app(office, settings), host=host, port=port, log_level="warning", access_log=False, server_header=False
-    )
+    _seal(office)
+    sender = Sender(office, settings_for(settings.origin)) if notify else nullcontext()
+    with sender:
+        uvicorn.run(
+            make_app(office, settings), host=host, port=port, log_level="warning", access_log=False, server_header=False
+        )
+
+
+def _seal(office: Office) -> None:
+    """Seal what an earlier version kept in the clear, or an older key sealed; the pages go on without, and nobody gets past a code."""
+    try:
+        office.sign_ins.reseal()
+    except Unreadable as error:
+        print(f"fiscus: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the server's own stream

@@ -204,6 +204,37 @@ class Proposal(BaseModel):
     steps: list[str]
 
 
+class ChangedLine(BaseModel):
+    """A line of two versions, minor units; null where a version does not have it."""
+
+    period: str
+    line: str
+    title: str
+    before: int | None
+    after: int | None
+    other: str
+
+
+class Changed(BaseModel):
+    """A rule, a method or words of two versions."""
+
+    name: str
+    before: str
+    after: str
+
+
+class Compared(BaseModel):
+    """What two versions do not have in common; ``same`` counts lines that they do."""
+
+    first: int
+    second: int
+    before: int
+    after: int
+    same: int
+    lines: list[ChangedLine]
+    fields: list[Changed]
+
+
 class Event(BaseModel):
     """An event of the log."""
 

@@ -1,4 +1,4 @@
-"""Funds, people, policy, rounds and the log, over JSON."""
+"""Funds, people, policy and the log, over JSON."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
+from starlette.responses import Response
 
-from fiscus.errors import Refused
+from fiscus.errors import InvalidMatrix, Refused
 from fiscus.web.api import bodies as b
 from fiscus.web.api.responses import READ, WRITE, event_of
+from fiscus.web.logs import whole_log
 from fiscus.web.visits import Asked
 from fiscus.workflow.audit.replaying import replayed
+from fiscus.workflow.authority.reading import matrix_from_text
+from fiscus.workflow.authority.replay import SUMMARY, replay, summary
+from fiscus.workflow.canonical import timestamp
 from fiscus.workflow.funds.books import SetBudget, SetCash
 from fiscus.workflow.identity import commands as who
-from fiscus.workflow.ports import Filter
-from fiscus.workflow.rounds.state import to_json
-from fiscus.workflow.service import administer, current_policy, planning_round, reading, set_budget, set_cash
+from fiscus.workflow.service import administer, current_policy, reading, set_budget, set_cash
+from fiscus.workflow.service.decisions import past_decisions
 
 router = APIRouter()
 
@@ -89,6 +93,36 @@ def delegate(visit: Asked, body: Delegation) -> b.Answer:
     return b.Answer(**answer.to_json(), repeated=answer.repeated)
 
 
+class Given(BaseModel):
+    """A delegation."""
+
+    id: str
+    giver: str
+    taker: str
+    since: str
+    until: str
+    roles: list[str]
+
+
+@router.get("/delegations", responses=READ, tags=["people"])
+def delegations(visit: Asked) -> list[Given]:
+    """Delegations to you and by you that are not over."""
+    now = timestamp(visit.at)
+    return [
+        Given(id=d.id, giver=d.giver, taker=d.taker, since=d.since, until=d.until, roles=list(d.roles))
+        for d in visit.registry.delegations
+        if visit.person in (d.giver, d.taker) and d.until > now
+    ]
+
+
+@router.post("/delegations/{name}/end", responses=WRITE, tags=["people"])
+def end_delegation(visit: Asked, name: b.Name, body: b.Behalf) -> b.Answer:
+    """End it early."""
+    with visit.work() as (uow, actor, at, fresh):
+        answer = administer(who.EndDelegation(name), uow, actor=actor, at=at, key=body.key or fresh)
+    return b.Answer(**answer.to_json(), repeated=answer.repeated)
+
+
 @router.get("/funds", responses=READ, tags=["funds"])
 def funds(visit: Asked) -> list[b.Balance]:
     """Money of every account, minor units; all of them together are nothing."""
@@ -147,18 +181,30 @@ def policy(visit: Asked) -> dict[str, Any]:
         return reading.matrix(reader, current_policy(reader)).to_json()
 
 
-@router.get("/rounds", responses=READ, tags=["rounds"])
-def rounds(visit: Asked) -> list[str]:
-    """Names of all rounds, the one changed last first."""
-    with visit.read() as reader:
-        return [each.stream.removeprefix("round/") for each in reader.find(Filter(kind="round", limit=1_000))]
+class Yaml(b.Body):
+    """An authority matrix, YAML."""
+
+    text: Annotated[str, b.Field(max_length=1_000_000, pattern=r"^[^\x00]*$")]
 
 
-@router.get("/rounds/{name}", responses=READ, tags=["rounds"])
-def one_round(visit: Asked, name: b.Name) -> dict[str, Any]:
-    """A round as it stands."""
+class Tried(BaseModel):
+    """How past decisions would pass a matrix; or what is wrong with it."""
+
+    faults: list[str]
+    header: list[str]
+    rows: list[list[str]]
+
+
+@router.post("/policy/try", responses=WRITE, tags=["policy"])
+def attempt(visit: Asked, body: Yaml) -> Tried:
+    """How decisions made so far would pass another matrix; nothing is changed."""
+    try:
+        matrix = matrix_from_text(body.text, "your matrix")
+    except InvalidMatrix as error:
+        return Tried(faults=list(error.faults), header=[], rows=[])
     with visit.read() as reader:
-        return to_json(planning_round(reader, name))
+        replayed_ = replay(matrix, past_decisions(reader), visit.registry.parents)
+    return Tried(faults=[], header=list(SUMMARY), rows=[[str(cell) for cell in row] for row in summary(replayed_)])
 
 
 @router.get("/audit/head", responses=READ, tags=["audit"])
@@ -174,11 +220,31 @@ def events(
     visit: Asked,
     after: Annotated[int, Query(ge=0, le=2**53)] = 0,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+    stream: b.Short = "",
+    actor: b.Short = "",
+    kind: b.Short = "",
 ) -> list[b.Event]:
-    """Events in the order they happened."""
+    """Events in the order they happened; only those of a stream, by or for somebody, or of a kind, where that is given."""
     visit.must_audit()
+    found: list[b.Event] = []
     with visit.read() as reader:
-        return [event_of(event) for event in reader.events(after=after, limit=limit)]
+        for event in reader.events(stream, after=after) if stream else reader.events(after=after):
+            fits = (not actor or actor in (event.stamp.actor, event.stamp.behalf)) and (not kind or event.kind == kind)
+            if fits:
+                found.append(event_of(event))
+            if len(found) == limit:
+                break
+    return found
+
+
+_JSONL = {"application/jsonl": {"schema": {"type": "string"}}}
+EXPORT: dict[int | str, dict[str, Any]] = {200: {"content": _JSONL, "description": "The log."}}
+
+
+@router.get("/audit/export", responses={**READ, **EXPORT}, response_class=Response, tags=["audit"])
+def export(visit: Asked) -> Response:
+    """The whole log as one file that proves itself: ``fiscus audit verify`` reads it without a database."""
+    return whole_log(visit)
 
 
 @router.post("/audit/verify", responses=WRITE, tags=["audit"])

@@ -12,6 +12,7 @@ from fiscus.web.api.responses import READ, WRITE, event_of
 from fiscus.web.visits import Asked, Visit
 from fiscus.workflow.proposal import commands as do
 from fiscus.workflow.service import follow, reading
+from fiscus.workflow.service.difference import difference, versions
 from fiscus.workflow.service.views import listed, view
 
 router = APIRouter(tags=["proposals"])
@@ -55,6 +56,32 @@ def events(visit: Asked, name: b.Name) -> list[b.Event]:
     with visit.read() as reader:
         reading.known_proposal(reader, name)
         return [event_of(event) for event in reader.events(f"proposal/{name}")]
+
+
+@router.get("/proposals/{name}/compare", responses=READ)
+def compare(
+    visit: Asked,
+    name: b.Name,
+    first: Annotated[int, Query(ge=0, le=2**31)] = 0,
+    second: Annotated[int, Query(ge=0, le=2**31)] = 0,
+) -> b.Compared:
+    """Two versions, numbered from 1: amounts, rules and words that differ; the last two where none are named."""
+    with visit.read() as reader:
+        pair = versions(reading.known_proposal(reader, name), first, second)
+        before, after = (reading.content(reader, digest) for _, digest in pair)
+    found = difference(before, after)
+    return b.Compared(
+        first=pair[0][0],
+        second=pair[1][0],
+        before=found.before,
+        after=found.after,
+        same=found.same,
+        lines=[
+            b.ChangedLine(period=r.period, line=r.line, title=r.title, before=r.before, after=r.after, other=r.other)
+            for r in found.lines
+        ],
+        fields=[b.Changed(name=name_, before=old, after=new) for name_, old, new in found.fields],
+    )
 
 
 @router.put("/proposals/{name}/content", responses=WRITE)

@@ -15,8 +15,25 @@ from fiscus.web.pages import (
     provider,
     rounds,
     sign_in,
+    spending,
+    writing,
 )
 
 router = APIRouter()
-for each in (sign_in, provider, account, inbox, proposal, compare, decide, rounds, books, audit, people, policy):
+for each in (
+    account,
+    audit,
+    books,
+    compare,
+    decide,
+    inbox,
+    people,
+    policy,
+    proposal,
+    provider,
+    rounds,
+    sign_in,
+    spending,
+    writing,
+):
     router.include_router(each.router)

@@ -15,6 +15,7 @@ from fiscus.web.visits import Form, Here, Sent, Visit
 from fiscus.workflow.identity import commands as who
 from fiscus.workflow.identity import second_factor, sessions
 from fiscus.workflow.identity.passwords import hash_password
+from fiscus.workflow.identity.sealing import Unreadable
 from fiscus.workflow.service import administer
 
 router = APIRouter()
@@ -42,7 +43,7 @@ def _page(visit: Visit, secret: str = "", fault: str = "", status: int = 200) ->
         keys=[each for each in registry.keys if each.person == visit.person],
         sessions=store.sessions(visit.person),
         has_password=store.credential(visit.person) is not None,
-        has_code=store.second_factor(visit.person) is not None,
+        has_code=store.has_second_factor(visit.person),
         secret=secret,
         picture=picture,
         provider=visit.settings.provider,
@@ -100,4 +101,6 @@ def code(visit: Here, form: Sent, request: Request) -> Response:
             store.set_second_factor(visit.person, None)
     except Refused as error:
         return _page(visit, fault=error.reason, status=403)
+    except Unreadable as error:
+        return _page(visit, fault=str(error), status=503)
     return RedirectResponse("/account", 303)

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from typing import BinaryIO
+from collections.abc import Iterable, Sequence
 
 from fastapi import APIRouter
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from fiscus.errors import BrokenLog
+from fiscus.web.logs import whole_log
 from fiscus.web.rendering import page
 from fiscus.web.visits import Here, Visit
-from fiscus.workflow.audit.export import write_export
 from fiscus.workflow.audit.replaying import replayed
-from fiscus.workflow.canonical import timestamp
 from fiscus.workflow.ports import Written
 
 router = APIRouter()
 
 PAGE = 100
-CHUNK = 1 << 16
 
 
 @router.get("/audit")
@@ -79,16 +75,4 @@ def verify(visit: Here) -> Response:
 @router.get("/audit/export")
 def export(visit: Here) -> Response:
     """The log as one file that a second machine verifies."""
-    visit.must_audit()
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it was sent
-    with visit.read() as reader:
-        write_export(reader, file, timestamp(visit.at))
-    file.seek(0)
-    headers = {"content-disposition": 'attachment; filename="fiscus-log.jsonl"'}
-    return StreamingResponse(_chunks(file), media_type="application/jsonl", headers=headers)
-
-
-def _chunks(file: BinaryIO) -> Iterator[bytes]:
-    with file:
-        while chunk := file.read(CHUNK):
-            yield chunk
+    return whole_log(visit)

@@ -19,6 +19,7 @@ from fiscus.workflow.identity.sessions import prove as proved
 from fiscus.workflow.identity.signatures import approval_message
 from fiscus.workflow.proposal import commands as do
 from fiscus.workflow.service import follow
+from fiscus.workflow.service.entitlement import glass, glass_capacities
 from fiscus.workflow.service.impact import commitments
 from fiscus.workflow.service.views import openings, view
 
@@ -37,6 +38,7 @@ def _page(visit: Visit, name: str, form: Form, fault: str, status: int = 200) ->
     with visit.read() as reader:
         seen = view(reader, name, visit.at)
         commits = commitments(reader, seen.proposal, seen.content)
+        touched = glass(reader, seen, visit.registry)
     proposal = seen.proposal
     choices = openings(proposal, visit.registry, visit.person, visit.at)
     wanted = {stage.name for stage in proposal.stages if stage.signature} & {each.stage for each in choices}
@@ -50,8 +52,11 @@ def _page(visit: Visit, name: str, form: Form, fault: str, status: int = 200) ->
         status=status,
         seen=seen,
         proposal=proposal,
+        titles=seen.titles,
         shown=figures(seen.content, visit.registry.parents),
         choices=choices,
+        breakers=glass_capacities(seen, visit.registry, visit.person, visit.at),
+        glass=touched,
         commits=commits,
         form=form,
         fault=fault,
@@ -61,7 +66,7 @@ def _page(visit: Visit, name: str, form: Form, fault: str, status: int = 200) ->
         messages=messages,
         has_password=visit.office.sign_ins.credential(visit.person) is not None,
         provider=_provider(visit),
-        has_code=visit.office.sign_ins.second_factor(visit.person) is not None,
+        has_code=visit.office.sign_ins.has_second_factor(visit.person),
     )
 
 

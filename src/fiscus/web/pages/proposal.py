@@ -20,9 +20,15 @@ from fiscus.workflow.ports import Filter, Reader
 from fiscus.workflow.proposal import commands as do
 from fiscus.workflow.proposal.content import Cell
 from fiscus.workflow.proposal.reviewing import due_of
-from fiscus.workflow.proposal.transitions import FINAL, IN_REVIEW, allowed
+from fiscus.workflow.proposal.transitions import FINAL, IN_REVIEW, WITH_MONEY, allowed
 from fiscus.workflow.service import follow, reading
-from fiscus.workflow.service.entitlement import signatures, waiting_people
+from fiscus.workflow.service.entitlement import (
+    capacities_in,
+    glass,
+    glass_capacities,
+    signatures,
+    waiting_people,
+)
 from fiscus.workflow.service.impact import commitments
 from fiscus.workflow.service.views import View, openings, release_capacities, view
 
@@ -53,7 +59,7 @@ SAID = {
     "approve": "Your approval was recorded.",
     "return": "It was returned for changes.",
     "reject": "It was rejected.",
-    "break": "The glass was broken, and everybody is told.",
+    "break": "Your part in breaking the glass was recorded; how it stands now is said below.",
 }
 
 
@@ -80,6 +86,7 @@ def _page(reader: Reader, visit: Visit, name: str, wanted: Table, said: str = ""
         visit,
         seen=seen,
         proposal=seen.proposal,
+        titles=seen.titles,
         shown=shown,
         top=_top(shown),
         unit=unit,
@@ -95,6 +102,7 @@ def _page(reader: Reader, visit: Visit, name: str, wanted: Table, said: str = ""
         signed=signatures(seen, visit.registry),
         waiting=waiting_people(seen.proposal, visit.registry, visit.at),
         commits=commitments(reader, seen.proposal, seen.content),
+        glass=glass(reader, seen, visit.registry),
         history=history(reader, name),
         can=_can(seen, visit),
         replaced=_family(reader, seen),
@@ -134,19 +142,29 @@ def history(reader: Reader, name: str) -> Sequence[Mapping[str, str]]:
 def _can(seen: View, visit: Visit) -> Mapping[str, bool]:
     """What is worth a button; whether it is allowed is decided when it is pressed."""
     proposal, status = seen.proposal, seen.proposal.status
-    mine = visit.person == proposal.owner or proposal.owner in visit.registry.capacities(visit.person, visit.at)
-    possible = {name: bool(allowed(status, name)) for name in ("Submit", "Recall", "Hold", "Resume", "Close")}
+    mine = proposal.owner in visit.registry.capacities(visit.person, visit.at)
+    ends = (proposal.release_role, proposal.reconcile_role)
+    guards = _holds((*(stage.role for stage in proposal.stages), *ends), seen, visit)
+    possible = {name: bool(allowed(status, name)) for name in ("Submit", "Recall", "Hold", "Resume", "Close", "Edit")}
     return {
         "decide": bool(openings(proposal, visit.registry, visit.person, visit.at)),
+        "glass": bool(glass_capacities(seen, visit.registry, visit.person, visit.at)),
         "release": bool(release_capacities(proposal, visit.registry, visit.person, visit.at)),
+        "edit": mine and possible["Edit"],
+        "move": status in WITH_MONEY,
         "submit": mine and possible["Submit"],
         "recall": mine and possible["Recall"],
-        "hold": possible["Hold"],
-        "resume": possible["Resume"],
-        "close": possible["Close"],
+        "hold": guards and possible["Hold"],
+        "resume": guards and possible["Resume"],
+        "close": (mine or _holds(ends, seen, visit)) and possible["Close"],
         "comment": status not in FINAL or mine,
         "escalate": status == IN_REVIEW and _late(seen),
+        "expire": bool(allowed(status, "Expire")) and bool(proposal.expires) and proposal.expires < timestamp(seen.at),
     }
+
+
+def _holds(roles: tuple[str, ...], seen: View, visit: Visit) -> bool:
+    return bool(capacities_in(roles, seen.proposal.unit, visit.registry, visit.person, visit.at))
 
 
 def _late(seen: View) -> bool:

@@ -188,7 +188,7 @@ def _go_on(request: Request, office: Office, client: Client, attempt: sessions.A
             name = client.provider.name
             raise Refused("identity.account", f"You signed in to {name} with an account that is not tied to {person}.")
     attempt = replace(attempt, person=person, proved=timestamp(account.asked or LONG_AGO))
-    if office.sign_ins.second_factor(person) is not None:
+    if office.sign_ins.has_second_factor(person):
         pending = accounts.wait_for_code(office.sign_ins, attempt, office.clock())
         return page("code.html", None, pending=pending, fault="")
     return _forgetting(_finish(request, office, attempt), settings)

@@ -3,16 +3,79 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from fiscus.web.pictures import svg
 
 Words = Callable[[float], str]
 """An amount as people read it."""
 
-LABEL, RIGHT = 300.0, 120.0
-"""Room for labels on the left, and for figures on the right."""
+LABEL, RIGHT = 300.0, 130.0
+"""Room for labels on the left, and at least that much for figures on the right."""
 
 AXIS = 26.0
+
+SMALL = 12.0
+"""Size of figures beside bars."""
+
+NAMES = ("requested", "recommended", "last year")
+_DOTS, _HATCH, _BARS = svg.pattern("dots"), svg.pattern("hatch"), svg.pattern("bars")
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Amounts as places from left to right.
+
+    Attributes:
+        ticks: Round amounts.
+        zero: Where nothing is.
+        unit: Length of one.
+    """
+
+    ticks: Sequence[float]
+    zero: float
+    unit: float
+
+    @classmethod
+    def of(cls, low: float, high: float, words: Words, room: float) -> Scale:
+        """From the lowest to the highest, both ends with ``room`` for the figures beside their bars; at least nothing is in it."""
+        low, high = min(low, 0.0), max(high, 0.0)
+        left = LABEL + (room if low < 0 else 0)
+        right = svg.WIDTH - max(RIGHT, room)
+        about = 6
+        while True:  # Fewer ticks until their words do not touch.
+            ticks = svg.ticks(low, high, about)
+            unit = (right - left) / (ticks[-1] - ticks[0])
+            widest = max(svg.width(words(tick), SMALL) for tick in ticks)
+            if about == 1 or widest + 8 <= (ticks[1] - ticks[0]) * unit:
+                return cls(ticks, left - ticks[0] * unit, unit)
+            about -= 1
+
+    def at(self, amount: float) -> float:
+        """Where an amount ends."""
+        return self.zero + amount * self.unit
+
+    def bar(self, amount: float, y: float, high: float, told: str, fill: str, edge: str) -> str:
+        """From nothing to an amount, to its side of nothing."""
+        wide = max(abs(amount) * self.unit, 0.8)
+        x = self.zero if amount >= 0 else self.zero - wide
+        title = svg.element("title", svg.clean(told))
+        return svg.element("rect", title, x=x, y=y, width=wide, height=high, fill=fill, stroke=edge)
+
+    def beside(self, amount: float, y: float, words: str) -> str:
+        """Words at the end of a bar."""
+        end, anchor = (self.at(amount) + 6, "start") if amount >= 0 else (self.at(amount) - 6, "end")
+        return svg.text(end, y, words, font_size=SMALL, text_anchor=anchor)
+
+    def axis(self, top: float, bottom: float, words: Words) -> list[str]:
+        """Lines at round amounts, with their words below."""
+        drawn = []
+        for tick in self.ticks:
+            x = self.at(tick)
+            drawn.append(svg.element("line", x1=x, x2=x, y1=top, y2=bottom, stroke=svg.LINE, stroke_width=0.5))
+            drawn.append(svg.text(x, bottom + 16, words(tick), font_size=SMALL, fill=svg.SOFT, text_anchor="middle"))
+        drawn.append(svg.element("line", x1=self.zero, x2=self.zero, y1=top, y2=bottom, stroke=svg.INK))
+        return drawn
 
 
 def compare_bars(rows: Sequence[tuple[str, float | None, float, float | None]], title: str, words: Words) -> str:
@@ -23,32 +86,28 @@ def compare_bars(rows: Sequence[tuple[str, float | None, float, float | None]], 
         title: What it is.
         words: For amounts.
     """
-    highest = max((amount or 0 for row in rows for amount in row[1:]), default=0)
-    if not rows or highest <= 0:
+    known = [amount for row in rows for amount in row[1:] if amount is not None]
+    if not any(known):
         return ""
-    axis = svg.ticks(0, highest)
-    scale = (svg.WIDTH - LABEL - RIGHT) / axis[-1]
+    room = max(svg.width(words(amount), SMALL) for amount in known) + 14
+    scale = Scale.of(min(known), max(known), words, room)
     high, top = 54.0, 28.0
-    drawn = [_legend((("url(#dots)", "requested"), (svg.BLUE, "recommended"), ("url(#hatch)", "last year")))]
-    drawn += _axis(axis, scale, LABEL, top, top + high * len(rows), words)
+    drawn = [_legend(tuple(zip((_DOTS, svg.BLUE, _HATCH), NAMES, strict=True)))[0]]
+    drawn += scale.axis(top, top + high * len(rows), words)
     for position, (label, *amounts) in enumerate(rows):
         y = top + position * high + 4
         drawn.append(svg.text(0, y + 24, label, LABEL - 12))
-        for place, (amount, fill, edge) in enumerate(
-            zip(amounts, ("url(#dots)", svg.BLUE, "url(#hatch)"), (svg.GREY, svg.BLUE, svg.ORANGE), strict=True)
-        ):
+        styles = zip(amounts, NAMES, (_DOTS, svg.BLUE, _HATCH), (svg.GREY, svg.BLUE, svg.ORANGE), strict=True)
+        for place, (amount, name, fill, edge) in enumerate(styles):
             if amount is not None:
-                told = svg.element("title", svg.clean(f"{label}: {words(amount)}"))
-                wide = max(amount * scale, 0.8)
-                drawn.append(
-                    svg.element("rect", told, x=LABEL, y=y + 15 * place, width=wide, height=12, fill=fill, stroke=edge)
-                )
-                drawn.append(svg.text(LABEL + wide + 6, y + 15 * place + 10.5, words(amount), font_size=11.5))
-    first = rows[0]
-    told = f"{len(rows)} rows. {first[0]}: {words(first[2])} recommended"
-    told += f", {words(first[1])} requested" if first[1] is not None else ""
-    told += f", {words(first[3])} last year." if first[3] is not None else "."
-    return svg.picture(title, told, top + high * len(rows) + AXIS, *drawn, patterns=("dots", "hatch"))
+                at = y + 15 * place
+                drawn.append(scale.bar(amount, at, 12, f"{label}, {name}: {words(amount)}", fill, edge))
+                drawn.append(scale.beside(amount, at + 10.5, words(amount)))
+    told = [
+        f"{label}: " + ", ".join(f"{words(a)} {name}" for a, name in zip(amounts, NAMES, strict=True) if a is not None)
+        for label, *amounts in rows
+    ]
+    return svg.picture(title, f"{'; '.join(told)}.", top + high * len(rows) + AXIS, *drawn, patterns=("dots", "hatch"))
 
 
 def change_bars(rows: Sequence[tuple[str, float]], title: str, words: Words) -> str:
@@ -60,27 +119,21 @@ def change_bars(rows: Sequence[tuple[str, float]], title: str, words: Words) -> 
         words: For amounts, with their signs.
     """
     changes = [change for _, change in rows]
-    if not rows or not any(changes):
+    if not any(changes):
         return ""
-    axis = svg.ticks(min(0, *changes), max(0, *changes))
-    left, right = LABEL + 90, svg.WIDTH - RIGHT
-    scale = (right - left) / (axis[-1] - axis[0])
-    zero, high, top = left - axis[0] * scale, 27.0, 4.0
-    drawn = _axis(axis, scale, zero, top, top + high * len(rows), words)
-    for position, (label, change) in enumerate(rows):
+    marks = [f"{'▲' if change > 0 else '▼' if change < 0 else '='} {words(change)}" for change in changes]
+    scale = Scale.of(min(changes), max(changes), words, max(svg.width(mark, SMALL) for mark in marks) + 14)
+    high, top = 27.0, 4.0
+    drawn = scale.axis(top, top + high * len(rows), words)
+    for position, ((label, change), mark) in enumerate(zip(rows, marks, strict=True)):
         y = top + position * high
-        fill, edge = (svg.BLUE, svg.BLUE) if change >= 0 else ("url(#hatch)", svg.ORANGE)
-        wide = max(abs(change) * scale, 0.8)
-        x = zero if change >= 0 else zero - wide
-        told = svg.element("title", svg.clean(f"{label}: {words(change)}"))
+        fill, edge = (svg.BLUE, svg.BLUE) if change >= 0 else (_HATCH, svg.ORANGE)
         drawn.append(svg.text(0, y + 17, label, LABEL - 10))
-        drawn.append(svg.element("rect", told, x=x, y=y + 5, width=wide, height=16, fill=fill, stroke=edge))
-        mark = f"{'▲' if change > 0 else '▼' if change < 0 else '='} {words(change)}"
-        anchor, at = ("start", x + wide + 6) if change >= 0 else ("end", x - 6)
-        drawn.append(svg.text(at, y + 17, mark, font_size=12, text_anchor=anchor))
-    drawn.append(svg.element("line", x1=zero, x2=zero, y1=top, y2=top + high * len(rows), stroke=svg.INK))
+        drawn.append(scale.bar(change, y + 5, 16, f"{label}: {words(change)}", fill, edge))
+        drawn.append(scale.beside(change, y + 17, mark))
     up, down = sum(change > 0 for change in changes), sum(change < 0 for change in changes)
-    told = f"{up} of {len(rows)} grow and {down} shrink. The largest: {rows[0][0]}, {words(rows[0][1])}."
+    each = "; ".join(f"{label} {words(change)}" for label, change in rows)
+    told = f"Of {len(rows)} shown, {up} grow and {down} shrink: {each}."
     return svg.picture(title, told, top + high * len(rows) + AXIS, *drawn, patterns=("hatch",))
 
 
@@ -97,41 +150,36 @@ def budget_bar(parts: Sequence[tuple[str, float]], budget: float, title: str, wo
     whole = max(budget, taken)
     if whole <= 0:
         return ""
-    scale, x, drawn = svg.WIDTH / whole, 0.0, []
-    fills = (svg.INK, "url(#hatch)", svg.BLUE, "url(#bars)")
-    edges = (svg.INK, svg.ORANGE, svg.BLUE, svg.GREEN)
-    drawn.append(svg.element("rect", x=0.5, y=26, width=svg.WIDTH - 1, height=22, fill=svg.PAPER, stroke=svg.GREY))
+    fills, edges = (svg.INK, _HATCH, svg.BLUE, _BARS), (svg.INK, svg.ORANGE, svg.BLUE, svg.GREEN)
+    names = tuple((fill, f"{name} {words(amount)}") for (name, amount), fill in zip(parts, fills, strict=True))
+    legend, top = _legend((*names, (svg.PAPER, f"available {words(budget - taken)}")))
+    scale, x = svg.WIDTH / whole, 0.0
+    drawn = [legend, svg.element("rect", x=0.5, y=top, width=svg.WIDTH - 1, height=22, fill=svg.PAPER, stroke=svg.GREY)]
     for (name, amount), fill, edge in zip(parts, fills, edges, strict=True):
         if amount > 0:
             told = svg.element("title", svg.clean(f"{name}: {words(amount)}"))
-            drawn.append(svg.element("rect", told, x=x, y=26, width=amount * scale, height=22, fill=fill, stroke=edge))
+            drawn.append(svg.element("rect", told, x=x, y=top, width=amount * scale, height=22, fill=fill, stroke=edge))
             x += amount * scale
-    over = taken - budget
+    over, bottom = taken - budget, top + 26
     if over > 0:
-        at = budget * scale
-        drawn.append(svg.element("line", x1=at, x2=at, y1=20, y2=54, stroke=svg.RED, stroke_width=3))
-        drawn.append(
-            svg.text(at - 6, 68, f"overdrawn by {words(over)}", fill=svg.RED, font_weight=700, text_anchor="end")
-        )
-    names = tuple((fill, f"{name} {words(amount)}") for (name, amount), fill in zip(parts, fills, strict=True))
-    drawn.append(_legend((*names, (svg.PAPER, f"available {words(budget - taken)}"))))
+        at, said = max(budget, 0) * scale, f"overdrawn by {words(over)}"
+        left = at - 6 - svg.width(said) * svg.BOLDER < 0  # No room before the line: behind it.
+        anchor, begin = ("start", at + 6) if left else ("end", at - 6)
+        drawn.append(svg.element("line", x1=at, x2=at, y1=top - 6, y2=top + 28, stroke=svg.RED, stroke_width=3))
+        drawn.append(svg.text(begin, top + 42, said, fill=svg.RED, font_weight=700, text_anchor=anchor))
+        bottom = top + 48
     told = f"Of {words(budget)}: {', '.join(f'{name} {words(amount)}' for name, amount in parts)}; available {words(budget - taken)}."
-    return svg.picture(title, told, 74 if over > 0 else 52, *drawn, patterns=("hatch", "bars"))
+    return svg.picture(title, told, bottom, *drawn, patterns=("hatch", "bars"))
 
 
-def _legend(items: Sequence[tuple[str, str]]) -> str:
-    drawn, x = [], 0.0
+def _legend(items: Sequence[tuple[str, str]]) -> tuple[str, float]:
+    """Fills and what they mean, in as many rows as they need; and where what follows may begin."""
+    drawn, x, y = [], 0.0, 3.5
     for fill, name in items:
-        drawn.append(svg.element("rect", x=x + 0.5, y=3.5, width=13, height=12, fill=fill, stroke=svg.GREY))
-        drawn.append(svg.text(x + 20, 14, name, font_size=12))
-        x += 20 + svg.width(name, 12) + 22
-    return "".join(drawn)
-
-
-def _axis(axis: Sequence[float], scale: float, zero: float, top: float, bottom: float, words: Words) -> list[str]:
-    drawn = []
-    for tick in axis:
-        x = zero + tick * scale
-        drawn.append(svg.element("line", x1=x, x2=x, y1=top, y2=bottom, stroke=svg.LINE, stroke_width=0.5))
-        drawn.append(svg.text(x, bottom + 16, words(tick), font_size=11.5, fill=svg.SOFT, text_anchor="middle"))
-    return drawn
+        wide = 20 + svg.width(name, SMALL)
+        if x and x + wide > svg.WIDTH:
+            x, y = 0.0, y + 19
+        drawn.append(svg.element("rect", x=x + 0.5, y=y, width=13, height=12, fill=fill, stroke=svg.GREY))
+        drawn.append(svg.text(x + 20, y + 10.5, name, svg.WIDTH - x - 20, font_size=SMALL))
+        x += wide + 18
+    return "".join(drawn), y + 22.5

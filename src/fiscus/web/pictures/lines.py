@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from fiscus.web.pictures import svg
 from fiscus.web.pictures.bars import Words
 
 DONE, NOW, LATE, LATER = "done", "now", "late", "later"
+SAID = {DONE: "is passed", NOW: "waits now", LATE: "is overdue", LATER: "comes later"}
+"""Standings in words."""
 
 
 def band(low: float, expected: float, high: float, title: str, words: Words) -> str:
@@ -23,8 +26,11 @@ def band(low: float, expected: float, high: float, title: str, words: Words) -> 
     lowest, highest = min(low, expected), max(high, expected)
     if highest <= lowest:
         return ""
-    axis = svg.ticks(lowest, highest)
     left, right = 70.0, svg.WIDTH - 70.0
+    axis, about = svg.ticks(lowest, highest), 5
+    while about > 1 and _crowded(axis, (right - left) / (len(axis) - 1), words):
+        about -= 1
+        axis = svg.ticks(lowest, highest, about)
     scale = (right - left) / (axis[-1] - axis[0])
     at = {name: left + (value - axis[0]) * scale for name, value in (("low", low), ("mean", expected), ("high", high))}
     drawn = [
@@ -39,14 +45,24 @@ def band(low: float, expected: float, high: float, title: str, words: Words) -> 
             stroke=svg.BLUE,
         ),
         svg.element("line", x1=at["mean"], x2=at["mean"], y1=28, y2=58, stroke=svg.INK, stroke_width=3),
-        svg.text(at["mean"], 20, f"expected {words(expected)}", text_anchor="middle", font_weight=600),
+        _within(at["mean"], 20, f"expected {words(expected)}", font_weight=600),
     ]
     for tick in axis:
         x = left + (tick - axis[0]) * scale
         drawn.append(svg.element("line", x1=x, x2=x, y1=52, y2=58, stroke=svg.GREY))
-        drawn.append(svg.text(x, 74, words(tick), font_size=11.5, fill=svg.SOFT, text_anchor="middle"))
+        drawn.append(_within(x, 74, words(tick), font_size=12, fill=svg.SOFT))
     told = f"In eight of ten futures between {words(low)} and {words(high)}; {words(expected)} on average."
     return svg.picture(title, told, 82, *drawn)
+
+
+def _crowded(axis: Sequence[float], step: float, words: Words) -> bool:
+    return max(svg.width(words(tick), 12) for tick in axis) + 8 > step
+
+
+def _within(x: float, y: float, words: str, **attributes: Any) -> str:
+    """Text in the middle of a place, moved inside the picture where it is near an edge."""
+    half = svg.width(words) * svg.BOLDER / 2
+    return svg.text(min(max(x, half), max(svg.WIDTH - half, half)), y, words, text_anchor="middle", **attributes)
 
 
 def path(stages: Sequence[tuple[str, str, str]], title: str) -> str:
@@ -74,11 +90,12 @@ def path(stages: Sequence[tuple[str, str, str]], title: str) -> str:
             LATE: (svg.PAPER, svg.RED, "!", svg.RED),
             LATER: (svg.PAPER, svg.GREY, "", svg.GREY),
         }[standing]
-        told = svg.element("title", svg.clean(f"{name}: {words}"))
+        told = svg.element("title", svg.clean(f"{name} {SAID[standing]}: {words}"))
         drawn.append(svg.element("circle", told, cx=x, cy=24, r=15, fill=fill, stroke=edge, stroke_width=3))
         drawn.append(svg.text(x, 29.5, mark, fill=ink, font_weight=700, font_size=15, text_anchor="middle"))
         drawn.append(svg.text(x, 60, name, step - 8, font_weight=600, text_anchor="middle"))
-        drawn.append(svg.text(x, 77, words, step - 8, font_size=11.5, fill=svg.SOFT, text_anchor="middle"))
+        drawn.append(svg.text(x, 77, words, step - 8, font_size=12, fill=svg.SOFT, text_anchor="middle"))
     done = sum(standing == DONE for _, _, standing in stages)
     waits = ", ".join(name for name, _, standing in stages if standing in (NOW, LATE)) or "nobody"
-    return svg.picture(title, f"{done} of {len(stages)} stages are passed; it waits for {waits}.", 88, *drawn)
+    each = "; ".join(f"{name} {SAID[standing]}, {words}" for name, words, standing in stages)
+    return svg.picture(title, f"{done} of {len(stages)} stages are passed; it waits for {waits}. {each}.", 88, *drawn)

@@ -7,6 +7,7 @@ from datetime import datetime
 import pyotp
 
 from fiscus.errors import Refused
+from fiscus.workflow.identity.sealing import Unreadable
 from fiscus.workflow.identity.sessions import FREE_TRIES, SignIns, fail, same, wait
 
 STEP = 30
@@ -40,9 +41,13 @@ def check_code(store: SignIns, person: str, code: str, address: str, at: datetim
     """Let through whoever has no second factor, or shows a code of it that was not used before.
 
     Raises:
-        Refused: ``identity.code``, or ``identity.throttled`` where one has to wait.
+        Refused: ``identity.code``, ``identity.throttled`` where one has to wait, or ``identity.unreadable`` where no key opens the
+            secret: nobody gets in without it.
     """
-    factor = store.second_factor(person)
+    try:
+        factor = store.second_factor(person)
+    except Unreadable as error:
+        raise Refused("identity.unreadable", str(error)) from error
     if factor is None:
         return
     keys = ((f"code:{person}", FREE_TRIES), (f"address:{address}", 4 * FREE_TRIES))

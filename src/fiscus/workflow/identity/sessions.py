@@ -186,7 +186,13 @@ class SignIns(Protocol):
         """Take it; False where somebody was faster."""
 
     def second_factor(self, person: str) -> tuple[str, int] | None:
-        """Secret, and number of the last step that was used."""
+        """Secret, and number of the last step that was used; raises ``Unreadable`` where no key opens it."""
+
+    def has_second_factor(self, person: str) -> bool:
+        """Whether there is one, readable or not."""
+
+    def reseal(self) -> int:
+        """Seal with the newest key what lies in the clear or under an older one; gives how many those were."""
 
     def use_step(self, person: str, step: int) -> bool:
         """Take a step of a second factor; False where it or a later one was used."""

@@ -1,4 +1,4 @@
-"""Who signed and by what right, and who may sign next."""
+"""Who signed and by what right, who may sign next, and who could break the glass."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from fiscus.workflow.identity.registry import Registry
+from fiscus.workflow.ports import Reader
 from fiscus.workflow.proposal.state import Proposal
+from fiscus.workflow.proposal.transitions import IN_REVIEW
 from fiscus.workflow.service.views import View
 
 
@@ -90,3 +92,71 @@ def waiting_people(proposal: Proposal, registry: Registry, at: datetime) -> dict
             sorted(registry.people[person].name for person in holders - signed - authors if person in registry.people)
         )
     return found
+
+
+def capacities_in(roles: tuple[str, ...], unit: str, registry: Registry, person: str, at: datetime) -> tuple[str, ...]:
+    """For whom somebody could act in any of some roles for a unit now; empty for themselves."""
+    named = ("" if who == person else who for who in registry.capacities(person, at))
+    return tuple(who for who in named if any(role and registry.may(person, who, role, unit, at) for role in roles))
+
+
+def glass_capacities(seen: View, registry: Registry, person: str, at: datetime) -> tuple[str, ...]:
+    """For whom somebody could break the glass of a proposal now; duties are looked at when they do."""
+    role = seen.matrix.duties.emergency if seen.matrix else ""
+    if not role or seen.proposal.status != IN_REVIEW:
+        return ()
+    return capacities_in((role,), seen.proposal.unit, registry, person, at)
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """Somebody who laid hands on the glass.
+
+    Attributes:
+        name: What people call them, and for whom they acted.
+        at: When.
+        reason: That they gave.
+    """
+
+    name: str
+    at: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Glass:
+    """How the glass of a proposal's current version stands.
+
+    Attributes:
+        broken: Whether a second person broke it; else it was only touched.
+        open: Whether a second person still could.
+        role: What people call the emergency role.
+        breakers: One or two, the first first.
+        missing: How many signatures were passed over.
+    """
+
+    broken: bool
+    open: bool
+    role: str
+    breakers: tuple[Breaker, ...]
+    missing: int
+
+
+def glass(reader: Reader, seen: View, registry: Registry) -> Glass | None:
+    """How it stands; None where nobody touched it."""
+    proposal = seen.proposal
+    missing = sum(approval.emergency for approval in proposal.approvals)
+    if not proposal.broken and not missing:
+        return None
+    found: list[Breaker] = []
+    for event in reader.events(proposal.stream):
+        if event.kind == "Submitted":  # What was touched before belongs to an earlier version.
+            found = []
+        if event.kind in ("GlassTouched", "GlassBroken"):
+            person = registry.people.get(event.stamp.actor)
+            name = person.name if person else event.stamp.actor
+            behalf = f" for {event.stamp.behalf}" if event.stamp.behalf else ""
+            found.append(Breaker(name + behalf, event.stamp.at, str(event.data.get("reason", ""))))
+    role = seen.matrix.duties.emergency if seen.matrix else ""
+    title = seen.matrix.roles.get(role, role) if seen.matrix else role
+    return Glass(bool(missing), proposal.status == IN_REVIEW, title, tuple(found), missing)

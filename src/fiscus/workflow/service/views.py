@@ -237,6 +237,12 @@ class View:
         return sorted(self.content.items, key=lambda item: (-abs(item.amount - (item.prior or 0)), item.line))
 
     @property
+    def titles(self) -> dict[str, str]:
+        """What people call each stage: its role's title."""
+        known = self.matrix.roles if self.matrix else {}
+        return {stage.name: known.get(stage.role, stage.name) for stage in self.proposal.stages}
+
+    @property
     def sentences(self) -> list[str]:
         """What it is about, how good the plan is said to be, and why."""
         proposal, content = self.proposal, self.content

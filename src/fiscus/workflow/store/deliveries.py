@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from fiscus.workflow.canonical import timestamp
@@ -52,6 +52,7 @@ class Delivery:
         state: ``waiting``, ``sent`` or ``dead``.
         due: When it is tried next.
         error: Of the last try.
+        lease: Until when whoever took it has it; empty where nobody did.
     """
 
     number: int
@@ -63,6 +64,7 @@ class Delivery:
     state: str = WAITING
     due: str = ""
     error: str = ""
+    lease: str = ""
 
 
 _COLUMNS = "d.notice, d.target, d.message, d.tries, o.topic, o.body, d.state, d.due, d.error"
@@ -95,21 +97,55 @@ class Deliveries:
             unit.commit()
         return made
 
-    def take(self, at: datetime) -> list[Delivery]:
-        """Some that are due and nobody is at, the oldest first; nobody else gets them until the lease is over."""
-        now = timestamp(at)
+    def take(self, at: datetime, now: datetime | None = None) -> list[Delivery]:
+        """Some that are due and nobody is at, the oldest first; nobody else gets them until the lease is over.
+
+        Args:
+            at: Those that were due then.
+            now: When the lease begins, where that is later: whoever takes again and again tries nothing twice.
+        """
+        begins = now or at
+        lease = timestamp(begins + LEASE)
         with self.store.begin() as unit:
             found = unit.run(
                 f"{_FROM} WHERE d.state = ? AND d.due <= ? AND d.lease <= ? ORDER BY d.notice, d.target LIMIT {MOST}",
-                (WAITING, now, now),
+                (WAITING, timestamp(at), timestamp(begins)),
             ).fetchall()
             for row in found:
                 unit.run(
                     "UPDATE deliveries SET lease = ? WHERE notice = ? AND target = ?",
-                    (timestamp(at + LEASE), row[0], row[1]),
+                    (lease, row[0], row[1]),
                 )
             unit.commit()
-        return [_delivery(row) for row in found]
+        return [replace(_delivery(row), lease=lease) for row in found]
+
+    def renewed(self, delivery: Delivery, at: datetime) -> Delivery | None:
+        """The same with a whole lease again; None where it ran out and somebody else took it."""
+        lease = timestamp(at + LEASE)
+        return replace(delivery, lease=lease) if self._lease(delivery, lease) else None
+
+    def give_back(self, deliveries: Sequence[Delivery]) -> None:
+        """Let others have at once what was taken and not tried."""
+        for each in deliveries:
+            self._lease(each, "")
+
+    def _lease(self, delivery: Delivery, lease: str) -> bool:
+        """Change a lease that is still the one that was given."""
+        with self.store.begin() as unit:
+            changed = unit.run(
+                "UPDATE deliveries SET lease = ? WHERE notice = ? AND target = ? AND state = ? AND lease = ?",
+                (lease, delivery.number, delivery.target, WAITING, delivery.lease),
+            ).rowcount
+            unit.commit()
+        return bool(changed == 1)
+
+    def any_due(self, at: datetime) -> bool:
+        """Whether there is anything to plan or to try; asks without waiting for those who write."""
+        now = timestamp(at)
+        with self.store.read() as reader:
+            new = reader.run("SELECT 1 FROM outbox WHERE sent = 0 LIMIT 1").fetchone()
+            due = "SELECT 1 FROM deliveries WHERE state = ? AND due <= ? AND lease <= ? LIMIT 1"
+            return new is not None or reader.run(due, (WAITING, now, now)).fetchone() is not None
 
     def done(self, delivery: Delivery) -> None:
         """It was received."""

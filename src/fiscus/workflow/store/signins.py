@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import astuple, fields
+from pathlib import Path
 from typing import Any
 
+from fiscus.workflow.identity.sealing import Keys, Unreadable, is_newest, is_sealed, opened, seal
 from fiscus.workflow.identity.sessions import Attempt, Identity, Link, Session, Throttle
 from fiscus.workflow.store.sql import SqlStore
 
@@ -21,10 +23,12 @@ class SqlSignIns:
 
     Args:
         store: Whose database.
+        keys: That secrets of second factors are sealed with; a file beside SQLite's, or the environment's, when not given.
     """
 
-    def __init__(self, store: SqlStore) -> None:
+    def __init__(self, store: SqlStore, keys: Keys | None = None) -> None:
         self.store = store
+        self.keys = keys or Keys(file=_key_file(store))
 
     def session(self, token: str) -> Session | None:
         row = self._one(f"SELECT {_SESSION} FROM browser_sessions WHERE token = ?", token)
@@ -80,7 +84,36 @@ class SqlSignIns:
 
     def second_factor(self, person: str) -> tuple[str, int] | None:
         row = self._one("SELECT secret, used FROM second_factors WHERE person = ?", person)
-        return None if row is None else (row[0], row[1])
+        return None if row is None else (opened(row[0], person, self.keys.known(), self.keys.place), row[1])
+
+    def has_second_factor(self, person: str) -> bool:
+        return self._one("SELECT 1 FROM second_factors WHERE person = ?", person) is not None
+
+    def reseal(self) -> int:
+        kept = self._secrets()
+        if not kept:
+            return 0
+        keys, changed = self._keys_to_seal(kept), 0
+        for person, secret in kept.items():
+            if is_newest(secret, keys):
+                continue
+            fresh = seal(opened(secret, person, keys, self.keys.place), person, keys)
+            statement = "UPDATE second_factors SET secret = ? WHERE person = ? AND secret = ?"
+            changed += self._write((statement, (fresh, person, secret)))
+        return changed
+
+    def _secrets(self) -> dict[str, str]:
+        with self.store.read() as reader:
+            return dict(reader.run("SELECT person, secret FROM second_factors ORDER BY person").fetchall())
+
+    def _keys_to_seal(self, kept: dict[str, str]) -> tuple[str, ...]:
+        """Keys; a new one only where nothing was sealed yet, as another would shut out those who were."""
+        found = self.keys.known()
+        if not found and any(is_sealed(secret) for secret in kept.values()):
+            raise Unreadable(
+                f"Second factors were sealed with a key that is not in {self.keys.place} any more. Put that key back."
+            )
+        return found or self.keys.made()
 
     def use_step(self, person: str, step: int) -> bool:
         statement = "UPDATE second_factors SET used = ? WHERE person = ? AND used < ?"
@@ -91,7 +124,8 @@ class SqlSignIns:
         if secret is None:
             self._write(gone)
         else:
-            self._write(gone, ("INSERT INTO second_factors (person, secret, used) VALUES (?, ?, 0)", (person, secret)))
+            sealed = seal(secret, person, self._keys_to_seal(self._secrets()))
+            self._write(gone, ("INSERT INTO second_factors (person, secret, used) VALUES (?, ?, 0)", (person, sealed)))
 
     def identity(self, issuer: str, subject: str) -> Identity | None:
         with self.store.read() as reader:
@@ -149,3 +183,11 @@ class SqlSignIns:
                 changed = unit.run(statement, values).rowcount
             unit.commit()
         return changed
+
+
+def _key_file(store: SqlStore) -> Path | None:
+    """Beside an SQLite file; None for a database that is no file of this machine."""
+    name = store.engine.url.database or ""
+    if store.dialect != "sqlite" or not name or name == ":memory:" or name.startswith("file:"):
+        return None
+    return Path(f"{name}.key")

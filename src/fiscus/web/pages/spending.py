@@ -1,0 +1,153 @@
+"""What happened to a proposal's money after approval: orders, payments, what was undone, and reconciliation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import RedirectResponse, Response
+
+from fiscus.core.money import currency
+from fiscus.errors import InvalidInput, Refused
+from fiscus.web.rendering import page
+from fiscus.web.visits import Form, Here, Sent, Visit
+from fiscus.workflow.proposal import commands as do
+from fiscus.workflow.proposal.content import Cell
+from fiscus.workflow.proposal.spending import BOOKKEEPER
+from fiscus.workflow.proposal.transitions import allowed
+from fiscus.workflow.service import follow, reading
+from fiscus.workflow.service.entitlement import capacities_in
+from fiscus.workflow.service.views import View, view
+
+router = APIRouter()
+
+NOTHING = Form({})
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the money of a line is, minor units.
+
+    Attributes:
+        period: Of the budget.
+        line: Its id.
+        title: For people.
+        reserved: Approved and not released.
+        released: Spendable.
+        committed: Ordered.
+        actual: Paid.
+    """
+
+    period: str
+    line: str
+    title: str
+    reserved: int
+    released: int
+    committed: int
+    actual: int
+
+
+@router.get("/proposals/{name}/books")
+def show(visit: Here, name: str) -> Response:
+    """The page."""
+    return _page(visit, name)
+
+
+def _page(visit: Visit, name: str, form: Form = NOTHING, fault: str = "", status: int = 200) -> Response:
+    with visit.read() as reader:
+        seen = view(reader, name, visit.at)
+    proposal = seen.proposal
+    rows = standings(seen)
+    spent: dict[str, int] = {}
+    for row in rows:
+        spent[row.period] = spent.get(row.period, 0) + row.actual
+    return page(
+        "books.html",
+        visit,
+        status=status,
+        proposal=proposal,
+        rows=rows,
+        totals=[sum(getattr(row, each) for row in rows) for each in ("reserved", "released", "committed", "actual")],
+        spent=spent,
+        record=_capacities(seen, visit, "Commit", (proposal.release_role, BOOKKEEPER)),
+        reconcile=_capacities(seen, visit, "Reconcile", (proposal.reconcile_role,)),
+        form=form,
+        fault=fault,
+    )
+
+
+def standings(seen: View) -> Sequence[Standing]:
+    """Every line that money was approved for, reallocations included."""
+    proposal, found = seen.proposal, []
+    items, left = proposal.items(seen.content), proposal.left(seen.content)
+    for cell, reserved in left.items():
+        item, places = items.get(cell), proposal.places.get(cell, (0, 0, 0))
+        found.append(Standing(*cell, (item.title if item else "") or cell[1], reserved, *places))
+    return found
+
+
+def _capacities(seen: View, visit: Visit, command: str, roles: tuple[str, ...]) -> tuple[str, ...]:
+    """For whom somebody may give a command; none where nobody could now."""
+    if not allowed(seen.proposal.status, command):
+        return ()
+    return capacities_in(roles, seen.proposal.unit, visit.registry, visit.person, visit.at)
+
+
+@router.post("/proposals/{name}/books/{what}")
+def record(visit: Here, name: str, what: str, form: Sent) -> Response:
+    """Record an order, a payment, a reversal or a reconciliation; where it cannot be, show why and keep what was written."""
+    if what not in MAKERS:
+        raise InvalidInput(f"Nothing is called {what!r}.")
+    try:
+        with visit.work(form["behalf"]) as (uow, actor, at, key):
+            proposal = reading.known_proposal(uow, name)
+            command = MAKERS[what](name, form, proposal.currency)
+            follow(command, uow, actor=actor, at=at, key=form["key"] or key)
+    except (Refused, InvalidInput) as error:
+        if isinstance(error, Refused) and error.rule.endswith(("not_entitled", "transition")):
+            raise
+        return _page(visit, name, form, str(error), 422 if isinstance(error, InvalidInput) else 409)
+    return RedirectResponse(f"/proposals/{name}/books", 303)
+
+
+def amounts(form: Form, code: str) -> Mapping[Cell, int]:
+    """Amounts that were written beside lines; empty fields are passed over.
+
+    Raises:
+        InvalidInput: With every amount that is none, and the line it stands at.
+    """
+    found: dict[Cell, int] = {}
+    faults = []
+    for period, line, amount in zip(form.all("period"), form.all("line"), form.all("amount"), strict=False):
+        if not amount.strip():
+            continue
+        try:
+            found[period, line] = currency(code).to_minor(amount.replace(",", "").strip())
+        except InvalidInput as error:
+            faults.append(f"{line} in {period}: {error}.")
+    if faults:
+        raise InvalidInput(" ".join(faults))
+    return found
+
+
+def _totals(form: Form, code: str) -> Mapping[str, int]:
+    unit = currency(code)
+    pairs = zip(form.all("period"), form.all("amount"), strict=False)
+    return {period: unit.to_minor(amount.replace(",", "").strip() or "0") for period, amount in pairs}
+
+
+def _event(text: str) -> int:
+    if not text.isdigit():
+        raise InvalidInput(f"{text!r} is no number of an event.")
+    return int(text)
+
+
+MAKERS: Mapping[str, Any] = {
+    "commit": lambda name, form, code: do.Commit(name, amounts(form, code), form["reference"]),
+    "actual": lambda name, form, code: do.RecordActual(name, amounts(form, code), form["reference"]),
+    "reverse": lambda name, form, code: do.Reverse(name, _event(form["version"]), form["reason"]),
+    "reconcile": lambda name, form, code: do.Reconcile(name, _totals(form, code), form["reference"]),
+}
+"""Commands that forms give."""

@@ -1,0 +1,197 @@
+"""Changing a proposal, moving its money, and recording what came of it: on pages, with every refusal told where it happens."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from conftest import hidden
+from playwright.sync_api import sync_playwright
+
+SCREENS = Path(__file__).parents[2] / "build" / "screens"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+
+def post(client, path, **data):
+    return client.post(path, data={"csrf": client.csrf, **data})
+
+
+def sign(town, *people, name="p"):
+    for person in people:
+        client = town.inside(person)
+        page = f"/proposals/{name}/decide"
+        answer = client.post(page, data=hidden(client.get(page).text, "Approve") | {"decision": "approve"})
+        assert answer.status_code == 303, answer.text[-900:]
+
+
+def approved(town):
+    sign(town, "head", "council-1", "council-2")
+
+
+def places(town, name="p"):
+    return {line: there for _, line, *there in town.inside("clerk").get(f"/api/proposals/{name}").json()["places"]}
+
+
+def test_money_is_ordered_paid_undone_and_reconciled_on_a_page(town):
+    approved(town)
+    treasurer, books = town.inside("treasurer"), "/proposals/p/books"
+    assert post(treasurer, "/proposals/p/do/release").status_code == 303
+    both = {"period": ["2027", "2027"], "line": ["bridge", "pump"]}
+    assert post(treasurer, f"{books}/commit", **both, amount=["500", ""], reference="order 1").status_code == 303
+    assert places(town)["bridge"] == [10_000, 50_000, 0]
+    assert post(treasurer, f"{books}/actual", **both, amount=["550.00", "1"], reference="bill 1").status_code == 303
+    assert places(town) == {"bridge": [5_000, 0, 55_000], "pump": [19_900, 0, 100]}
+    page = treasurer.get(books).text
+    (number,) = re.findall(
+        r'aria-label="Reverse event (\d+)"[^>]*>Reverse</button></form></td></tr><tr><th[^>]*>\d+</th><td>Commit', page
+    )
+    answer = post(treasurer, f"{books}/reverse", version=number, reason="")
+    assert answer.status_code == 409
+    assert "Say why" in answer.text
+    assert post(treasurer, f"{books}/reverse", version=number, reason="Billed twice").status_code == 303
+    assert places(town) == {"bridge": [10_000, 50_000, 0], "pump": [20_000, 0, 0]}
+    assert post(treasurer, f"{books}/actual", **both, amount=["500", ""], reference="bill 2").status_code == 303
+    checker = town.inside("checker")
+    answer = post(checker, f"{books}/reconcile", period="2027", amount="499", reference="bank")
+    assert answer.status_code == 409
+    assert "differ by" in answer.text
+    assert post(checker, f"{books}/reconcile", period="2027", amount="500.00", reference="bank").status_code == 303
+    assert "✓ yes" in checker.get(books).text
+
+
+WRONG = (
+    ("commit", {"amount": ["999999", ""], "reference": "r"}, "is more"),
+    ("commit", {"amount": ["five", ""], "reference": "r"}, "bridge in 2027"),
+    ("actual", {"amount": ["5", ""], "reference": " "}, "reference"),
+    ("actual", {"amount": ["", ""], "reference": "r"}, "Nothing is"),
+    ("reverse", {"version": "x", "reason": "r"}, "no number of an event"),
+    ("reverse", {"version": "1", "reason": "r"}, "moved no money"),
+)
+
+
+def test_what_cannot_be_recorded_is_told_on_the_page(town):
+    approved(town)
+    treasurer = town.inside("treasurer")
+    post(treasurer, "/proposals/p/do/release")
+    for what, data, words in WRONG:
+        sent = {"period": ["2027", "2027"], "line": ["bridge", "pump"], **data}
+        answer = post(treasurer, f"/proposals/p/books/{what}", **sent)
+        assert answer.status_code in (409, 422)
+        assert words in answer.text
+        assert "Nothing was recorded" in answer.text
+    assert all(there[1:] == [0, 0] for there in places(town).values())
+
+
+def test_nobody_else_records(town):
+    approved(town)
+    post(town.inside("treasurer"), "/proposals/p/do/release")
+    for person in ("author", "head", "council-3", "warden-1", "clerk", "purse"):
+        client = town.inside(person)
+        assert "Record an order" not in client.get("/proposals/p/books").text
+        sent = {"period": "2027", "line": "bridge", "amount": "1", "reference": "r"}
+        assert post(client, "/proposals/p/books/commit", **sent).status_code == 403
+        assert post(client, "/proposals/p/books/reconcile", **sent).status_code == 403
+    assert all(there[1:] == [0, 0] for there in places(town).values())
+
+
+def test_the_owner_writes_another_version_and_the_two_are_compared(town):
+    author = town.inside("author")
+    form = hidden(author.get("/proposals/p/edit").text, "Save")
+    words = {"title": "Bridge & pump", "justification": "The pump failed"}
+    answer = author.post("/proposals/p/edit", data=form | words | {"amount": ["550.00", "2x"]})
+    assert answer.status_code == 422
+    assert "The pump in 2027" in answer.text
+    assert 'value="2x"' in answer.text
+    assert author.post("/proposals/p/edit", data=form | words | {"amount": ["550.00", "1,250"]}).status_code == 303
+    made = author.get("/api/proposals/p").json()
+    assert made["status"] == "draft"
+    assert [item["amount"] for item in made["content"]["items"]] == [55_000, 125_000]
+    seen = author.get("/proposals/p/compare").text
+    assert "The pump failed" in seen
+    assert "+1,050.00" in seen
+    answer = author.post("/proposals/p/edit", data=form | words | {"key": "another", "amount": ["1", "2"]})
+    assert answer.status_code == 409
+    assert "Somebody wrote another version" in answer.text
+
+
+def test_nobody_but_the_owner_writes(town):
+    for person in ("head", "clerk", "purse"):
+        client = town.inside(person)
+        assert "/edit" not in client.get("/proposals/p").text
+        form = hidden(client.get("/proposals/p/edit").text, "Save")
+        answer = client.post("/proposals/p/edit", data=form | {"title": "t", "amount": ["1", "2"]})
+        assert answer.status_code == 403
+
+
+def test_words_alone_keep_what_was_computed(server):
+    from fiscus.integrate.decision import PLANNER, PROPOSAL
+
+    planner = server.inside(PLANNER)
+    page = planner.get(f"/proposals/{PROPOSAL}/edit").text
+    assert "nothing is proved about it any more" in page
+    amounts = re.findall(r'aria-label="New amount of [^"]*" value="([^"]*)"', page)
+    form = hidden(page, "Save") | {"title": "Other words", "justification": "Because", "amount": amounts}
+    assert planner.post(f"/proposals/{PROPOSAL}/edit", data=form).status_code == 303
+    content = planner.get(f"/api/proposals/{PROPOSAL}").json()["content"]
+    assert content["title"] == "Other words"
+    assert content["origin"] == "optimiser"
+    assert content["evidence"]["proof"]
+    form = hidden(planner.get(f"/proposals/{PROPOSAL}/edit").text, "Save") | {"title": "t", "justification": "j"}
+    assert planner.post(f"/proposals/{PROPOSAL}/edit", data=form | {"amount": ["1", *amounts[1:]]}).status_code == 303
+    content = planner.get(f"/api/proposals/{PROPOSAL}").json()["content"]
+    assert content["origin"] == "manual"
+    assert content["evidence"] == {}
+
+
+def test_approved_money_is_moved_by_a_proposal_of_its_own(town):
+    approved(town)
+    author = town.inside("author")
+    form = hidden(author.get("/proposals/p/move").text, "Begin") | {"title": "Pump first", "justification": "It failed"}
+    answer = author.post("/proposals/p/move", data=form | {"proposal": "m", "amount": ["-700", "700"]})
+    assert answer.status_code == 409
+    assert "cannot be taken" in answer.text
+    answer = author.post("/proposals/p/move", data=form | {"proposal": "a/b", "amount": ["-50", "50"]})
+    assert answer.status_code == 422
+    assert "without a slash" in answer.text
+    answer = author.post(
+        "/proposals/p/move", data=form | {"proposal": "m", "key": "k", "amount": ["\N{MINUS SIGN}50", "50"]}
+    )
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/proposals/m"
+    made = author.get("/api/proposals/m").json()
+    assert [item["amount"] for item in made["content"]["items"]] == [-5_000, 5_000]
+    assert author.get("/proposals/m").status_code == 200
+    assert post(author, "/proposals/m/do/submit").status_code == 303
+    sign(town, "head", "council-1", "council-2", name="m")
+    assert "650.00" not in author.get("/proposals/p/books").text
+    assert "550.00" in author.get("/proposals/p/books").text
+
+
+def test_their_pages_are_accessible_and_narrow(town):
+    if not CHROMIUM:
+        pytest.skip("there is no Chromium on this machine: apt-get install chromium")
+    approved(town)
+    post(town.inside("treasurer"), "/proposals/p/do/release")
+    pages = (
+        ("treasurer", "/proposals/p/books"),
+        ("checker", "/proposals/p/books"),
+        ("author", "/proposals/p/move"),
+        ("author", "/proposals/p/edit"),
+    )
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        context = browser.new_context(base_url=town.url, viewport={"width": 360, "height": 740}, color_scheme="dark")
+        page = context.new_page()
+        for person, path in pages:
+            context.add_cookies([{"name": "fiscus", "value": town.inside(person).secret, "url": town.url}])
+            page.goto(path)
+            found = Axe().run(page, options=RULES).response["violations"]
+            assert [each["id"] for each in found] == [], (person, path)
+            assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+            SCREENS.mkdir(parents=True, exist_ok=True)
+            page.screenshot(path=SCREENS / f"money-{person}-{path.rsplit('/', 1)[1]}.png", full_page=True)
+        browser.close()
