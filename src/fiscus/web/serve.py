@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import uvicorn
 
 from fiscus.bootstrap import Office
@@ -9,6 +11,10 @@ from fiscus.web.app import make_app
 from fiscus.web.settings import Settings
 from fiscus.workflow.identity.sessions import FIRST, new_link
 from fiscus.workflow.service import registry
+
+SWITCH = 0.0005
+"""Seconds for which a thread may keep the interpreter from others. Every row of the database gives it away and waits to have it
+back; at Python's own 5 milliseconds a page would mostly wait."""
 
 
 def first_link(office: Office, settings: Settings) -> str:
@@ -28,6 +34,7 @@ def serve(office: Office, settings: Settings, host: str, port: int) -> None:
         host: Address to listen at.
         port: Port to listen at.
     """
+    sys.setswitchinterval(SWITCH)
     uvicorn.run(
         make_app(office, settings), host=host, port=port, log_level="warning", access_log=False, server_header=False
     )

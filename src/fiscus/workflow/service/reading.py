@@ -45,7 +45,7 @@ class Parsed:
         return made
 
 
-CONTENTS = Parsed(64)
+CONTENTS = Parsed(128)
 MATRICES = Parsed(64)
 PROPOSALS = Parsed(512)
 REGISTRIES = Parsed(8)
