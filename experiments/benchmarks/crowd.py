@@ -228,7 +228,7 @@ def _people(office: Office, place: City, owners: Sequence[str], at: datetime) ->
     with office.store.begin() as uow:
         for person in (CLERK, BUDGET, AUDITOR, TREASURER, *owners, *approvers):
             administer(who.AddPerson(person, person.replace("-", " ").title()), uow, actor=clerk, at=at)
-        administer(who.AddUnit("city"), uow, actor=clerk, at=at)
+        administer(who.AddUnit("city", owner=owners[0]), uow, actor=clerk, at=at)
         for unit in place.departments.values():
             administer(who.AddUnit(unit, "city"), uow, actor=clerk, at=at)
         for unit, (above, _) in sorted(place.bureaus.items()):

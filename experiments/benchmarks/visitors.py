@@ -26,6 +26,9 @@ from urllib.parse import quote, urlencode, urlsplit
 TIMEOUT = 30.0
 """Seconds after which an answer counts as missing."""
 
+SLOW = 150.0
+"""Milliseconds from which on a request is noted by itself, with the second in which it began."""
+
 LARGE_SHARE = 0.4
 """How often the large proposal is the one looked at."""
 
@@ -39,6 +42,7 @@ class Seen:
     errors: list[str] = field(default_factory=list)
     overtaken: list[str] = field(default_factory=list)
     taken: list[dict[str, str]] = field(default_factory=list)
+    slow: list[tuple[float, str, float]] = field(default_factory=list)
 
 
 @dataclass
@@ -84,7 +88,10 @@ class Browser:
             self._streams = None
             self.seen.errors.append(f"{kind} {path}: {type(error).__name__} {error}")
             return Answer(0, {}, b"", "")
-        self.seen.milliseconds[kind].append(1_000 * (time.perf_counter() - began))
+        taken = 1_000 * (time.perf_counter() - began)
+        self.seen.milliseconds[kind].append(taken)
+        if taken > SLOW:
+            self.seen.slow.append((round(began % 1_000, 2), kind, round(taken)))
         if answer.headers.get("content-encoding") == "gzip":
             plain = zlib.decompress(answer.body, 31)
         else:
@@ -270,6 +277,7 @@ def summary(seen: Seen, seconds: float) -> dict[str, Any]:
         "errors": seen.errors,
         "overtaken": seen.overtaken,
         "taken": seen.taken,
+        "slow": sorted(seen.slow),
         "decisions": Counter(each["what"] for each in seen.taken),
     }
 

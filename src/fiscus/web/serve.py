@@ -12,7 +12,7 @@ from fiscus.web.settings import Settings
 from fiscus.workflow.identity.sessions import FIRST, new_link
 from fiscus.workflow.service import registry
 
-SWITCH = 0.0005
+SWITCH = 0.002
 """Seconds for which a thread may keep the interpreter from others. Every row of the database gives it away and waits to have it
 back; at Python's own 5 milliseconds a page would mostly wait."""
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Sequence
+from functools import cache
 from xml.sax.saxutils import escape, quoteattr
 
 INK, SOFT, LINE, PAPER = "#1a2430", "#4f5d6b", "#8594a2", "#ffffff"
@@ -24,7 +26,9 @@ BOLDER = 1.12
 WIDTH = 960
 """Of pictures, in their own units."""
 
-_WIDE, _NARROW = set("MW@%mw—"), set("ilIj.,:;|!'()[]ft ")
+_WIDE, _NARROW = re.compile("[MW@%mw—]"), re.compile(r"[ilIj.,:;|!'()\[\]ft ]")
+_UNHELD = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_SPECIAL = re.compile("[&<>\"'\t\n\r]")
 
 
 def element(name: str, *inside: str, **attributes: str | float | None) -> str:
@@ -36,12 +40,21 @@ def element(name: str, *inside: str, **attributes: str | float | None) -> str:
         attributes: Escaped here.
     """
     written = "".join(
-        f" {key.rstrip('_').replace('_', '-')}={quoteattr(number(value))}"
-        for key, value in attributes.items()
-        if value is not None
+        [f" {_name(key)}={_quoted(value)}" for key, value in attributes.items() if value is not None]
     )
     body = "".join(inside)
     return f"<{name}{written}>{body}</{name}>" if body else f"<{name}{written}/>"
+
+
+@cache
+def _name(key: str) -> str:
+    return key.rstrip("_").replace("_", "-")
+
+
+def _quoted(value: str | float) -> str:
+    if isinstance(value, str) and _SPECIAL.search(value):
+        return quoteattr(value)
+    return f'"{number(value)}"'
 
 
 def number(value: str | float) -> str:
@@ -51,12 +64,7 @@ def number(value: str | float) -> str:
 
 def clean(text: str) -> str:
     """Text without signs that XML cannot hold, escaped."""
-    return escape("".join(sign if _holds(sign) else "\N{REPLACEMENT CHARACTER}" for sign in text))
-
-
-def _holds(sign: str) -> bool:
-    code = ord(sign)
-    return sign in "\t\n\r" or (0x20 <= code < 0xD800) or (0xE000 <= code < 0xFFFE) or code > 0xFFFF
+    return escape(_UNHELD.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
 def text(x: float, y: float, words: str, room: float = math.inf, **attributes: str | float | None) -> str:
@@ -72,15 +80,19 @@ def shortened(words: str, room: float, size: float = SIZE) -> str:
     """As much of a text as there is room for; nothing where that is not even three signs."""
     if width(words, size) <= room:
         return words
-    kept = words
-    while kept and width(kept + "…", size) > room:
-        kept = kept[:-1]
-    return f"{kept.rstrip()}…" if len(kept) > 2 else ""
+    left, kept = room - width("…", size), 0
+    for sign in words:
+        left -= width(sign, size)
+        if left < 0:
+            break
+        kept += 1
+    return f"{words[:kept].rstrip()}…" if kept > 2 else ""
 
 
 def width(words: str, size: float = SIZE) -> float:
     """About how wide a text is."""
-    return size * sum(0.95 if sign in _WIDE else 0.36 if sign in _NARROW else 0.6 for sign in words)
+    wide, narrow = len(_WIDE.findall(words)), len(_NARROW.findall(words))
+    return size * (0.95 * wide + 0.36 * narrow + 0.6 * (len(words) - wide - narrow))
 
 
 def picture(title: str, description: str, height: float, *inside: str, patterns: Sequence[str] = ()) -> str:

@@ -54,7 +54,7 @@ def commitments(reader: Reader, proposal: Proposal, content: Content) -> tuple[C
     for (unit, period, fund), amount in content.by_source.items():
         for key in books.over(unit, period, fund, registry.parents):
             sums[key] = sums.get(key, 0) + amount
-    balances = reader.balances(sorted({key.book for key in sums})) if sums else {}
+    balances = reader.balances(sorted({key.book for key in sums}), "available") if sums else {}
     done = proposal.status in WITH_MONEY or proposal.held in WITH_MONEY
     return tuple(
         Commitment(

@@ -91,9 +91,12 @@ class SqlReader:
             if len(found) < BATCH:
                 return
 
-    def balances(self, books: Sequence[str] = ()) -> Mapping[Account, int]:
-        where = f" WHERE book IN ({', '.join('?' * len(books))})" if books else ""
-        found = self.run(f"SELECT book, period, fund, bucket, balance FROM accounts{where}", books)
+    def balances(self, books: Sequence[str] = (), bucket: str = "") -> Mapping[Account, int]:
+        parts = [f"book IN ({', '.join('?' * len(books))})"] if books else []
+        parts += ["bucket = ?"] if bucket else []
+        where = f" WHERE {' AND '.join(parts)}" if parts else ""
+        values = (*books, bucket) if bucket else books
+        found = self.run(f"SELECT book, period, fund, bucket, balance FROM accounts{where}", values)
         return {Account(*row[:4]): row[4] for row in found.fetchall()}
 
     def booked(self, after: int = 0, limit: int = 0) -> Iterator[Booked]:
