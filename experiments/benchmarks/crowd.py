@@ -164,10 +164,9 @@ def large_content(place: City) -> Content:
     )
     with tempfile.TemporaryDirectory() as folder:
         run = fiscus.solve(problem).save(Path(folder) / "run")
-        content = content_of_run(
+        return content_of_run(
             run, title="All projects", justification="Every project since FY2014 that the City asked for, side by side."
         )
-    return content
 
 
 def _row(table: dict[str, list[Any]], *cells: Any) -> None:

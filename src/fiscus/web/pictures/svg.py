@@ -39,9 +39,7 @@ def element(name: str, *inside: str, **attributes: str | float | None) -> str:
         inside: Markup, already safe.
         attributes: Escaped here.
     """
-    written = "".join(
-        [f" {_name(key)}={_quoted(value)}" for key, value in attributes.items() if value is not None]
-    )
+    written = "".join([f" {_name(key)}={_quoted(value)}" for key, value in attributes.items() if value is not None])
     body = "".join(inside)
     return f"<{name}{written}>{body}</{name}>" if body else f"<{name}{written}/>"
 

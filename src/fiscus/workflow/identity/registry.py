@@ -115,7 +115,8 @@ class Registry:
 
     def places(self, person: str, at: datetime) -> frozenset[tuple[str, str]]:
         """Roles and units that somebody may act in, themselves or for others; a unit ``""`` stands for all."""
-        moment, found = timestamp(at), set()
+        moment = timestamp(at)
+        found: set[tuple[str, str]] = set()
         for who in self.capacities(person, at):
             given = [each for each in self._delegated_to.get(person, ()) if each.giver == who and each.in_force(moment)]
             for grant in self._grants_of.get(who, ()):
