@@ -18,6 +18,7 @@ import coupled
 import decisions
 import environments
 import handover
+import pages
 import risk
 import sweeps
 
@@ -30,6 +31,7 @@ WORKLOADS = {
     "risk": risk,
     "environments": environments,
     "decisions": decisions,
+    "pages": pages,
 }
 PACKAGES = ("pyomo", "highspy", "numpy", "scipy", "numba", "cvxpy", "clarabel", "gymnasium", "stable_baselines3")
 

@@ -55,6 +55,9 @@ def test_an_unknown_code_gets_a_hint(word, hint):
 def test_amounts_for_people():
     usd = currency("USD")
     assert format_amount(8_000_000_000, usd) == "80,000,000.00"
+    for minor in (0, 5, -5, 99, -100, 123_456_789, -(2**62)):
+        for code in ("USD", "JPY", "KWD"):
+            assert format_amount(minor, currency(code)) == f"{currency(code).from_minor(minor):,}"
     assert short(80_000_000, usd) == "USD 80.0m"
     assert short(999_960, usd) == "USD 1.0m"
     assert short(950, usd) == "USD 950"

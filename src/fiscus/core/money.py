@@ -6,6 +6,7 @@ import difflib
 import math
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -82,6 +83,7 @@ class Currency:
         return self.code
 
 
+@lru_cache(maxsize=256)
 def currency(code: str) -> Currency:
     """The currency of an ISO 4217 code.
 
@@ -97,7 +99,9 @@ def currency(code: str) -> Currency:
 
 def format_amount(minor: int, unit: Currency) -> str:
     """An exact amount as people read it: ``80,000,000.00``."""
-    return f"{unit.from_minor(minor):,}"
+    whole, rest = divmod(abs(int(minor)), 10**unit.exponent)  # Tables have thousands: a Decimal for each would be slow.
+    sign = "-" if minor < 0 else ""
+    return f"{sign}{whole:,}.{rest:0{unit.exponent}d}" if unit.exponent else f"{sign}{whole:,}"
 
 
 def written(minor: int, code: str) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
@@ -15,6 +18,9 @@ from fiscus.web.guard import HEALTH, Guard
 from fiscus.web.rendering import STATIC, static
 from fiscus.web.settings import Settings
 from fiscus.web.troubles import add_handlers
+
+THREADS = 8
+"""Requests worked on at a time, as far as Python goes: more would only take turns at the one interpreter, and all be late."""
 
 KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
@@ -33,6 +39,7 @@ def make_app(office: Office, settings: Settings | None = None) -> FastAPI:
         docs_url=None,  # Its pages load scripts from elsewhere.
         redoc_url=None,
         openapi_url="/api/openapi.json",
+        lifespan=_begun,
     )
     app.state.office, app.state.settings = office, settings or Settings()
     provider = app.state.settings.provider
@@ -45,6 +52,12 @@ def make_app(office: Office, settings: Settings | None = None) -> FastAPI:
     app.add_api_route("/", _home, include_in_schema=False)
     app.add_middleware(Guard, settings=app.state.settings)
     return app
+
+
+@asynccontextmanager
+async def _begun(app: FastAPI) -> AsyncIterator[None]:
+    current_default_thread_limiter().total_tokens = THREADS
+    yield
 
 
 async def _file(digest: str, name: str) -> Response:

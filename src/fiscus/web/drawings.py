@@ -19,7 +19,7 @@ from fiscus.workflow.service.views import View
 if TYPE_CHECKING:
     from fiscus.web.pages.books import BudgetRow
 
-KEPT = Parsed(64)
+KEPT = Parsed(256)
 
 MOST = 10
 """Rows of bars."""
@@ -45,7 +45,7 @@ class Money:
 
 def of_proposal(seen: View, shown: Figures, unit: str) -> Mapping[str, str]:
     """All pictures of a proposal's page, as SVG; empty where there is nothing to show."""
-    key = f"{seen.content.digest} {unit} {seen.proposal.id}"
+    key = f"{seen.proposal.content} {unit} {seen.proposal.id}"
     drawn: dict[str, str] = KEPT.get(key, lambda: _of_content(seen, shown, unit))
     return {**drawn, "path": _path(seen)}
 

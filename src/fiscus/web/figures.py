@@ -17,7 +17,7 @@ PAGE = 50
 
 PROVED, REPORTED = "proved", "reported"
 
-KEPT = Parsed(16)
+KEPT = Parsed(64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +150,13 @@ class Figures:
 
     def table(self, unit: str, sort: str, descending: bool) -> tuple[Row, ...]:
         """Lines below a unit, or all, in an order."""
+        return self._tables.get(f"{sort} {descending} {unit}", lambda: self._sorted(unit, sort, descending))
+
+    @cached_property
+    def _tables(self) -> Parsed:
+        return Parsed(16)
+
+    def _sorted(self, unit: str, sort: str, descending: bool) -> tuple[Row, ...]:
         rows = self.rows if not unit else tuple(row for row in self.rows if unit in self._upwards(row.unit))
         keys: Mapping[str, Any] = {
             "line": lambda row: row.title.casefold(),
@@ -251,11 +258,12 @@ class Figures:
         return told
 
 
-def figures(content: Content, parents: Mapping[str, str]) -> Figures:
+def figures(content: Content, digest: str, parents: Mapping[str, str]) -> Figures:
     """A version in figures.
 
     Args:
         content: It.
+        digest: Of it, as the proposal names it.
         parents: Unit above each unit, as of the registry; a solve's own tree comes first.
     """
 
@@ -264,5 +272,5 @@ def figures(content: Content, parents: Mapping[str, str]) -> Figures:
         above = {name: parent for name, parent, _ in units}
         return Figures(content, {**parents, **above}, {name: title for name, _, title in units})
 
-    key = content.digest if content.evidence.get("units") else f"{content.digest} {hash(frozenset(parents.items()))}"
+    key = digest if content.evidence.get("units") else f"{digest} {hash(frozenset(parents.items()))}"
     return KEPT.get(key, made)

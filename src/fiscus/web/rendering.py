@@ -52,6 +52,12 @@ def signed(minor: int | None, code: str) -> str:
     return ("+" if minor > 0 else "") + money(minor, code)
 
 
+def change(minor: int, code: str) -> Markup:
+    """A change with an arrow beside its colour; no macro, as tables have one in every row."""
+    name, arrow = ("up", "▲") if minor > 0 else ("down", "▼") if minor < 0 else ("level", "=")
+    return Markup(f'<span class="{name}">{arrow}&nbsp;{signed(minor, code)}</span>')
+
+
 def rate(share: float | None) -> str:
     """A change as a share, with its sign; a dash for none."""
     return "\N{EN DASH}" if share is None else f"{share:+.1%}".replace("-", MINUS)
@@ -108,6 +114,7 @@ def templates() -> Environment:
     made.filters |= {
         "money": money,
         "signed": signed,
+        "change": change,
         "rate": rate,
         "percent": percent,
         "day": day,

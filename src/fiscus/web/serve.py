@@ -17,6 +17,10 @@ from fiscus.workflow.identity.sealing import Unreadable
 from fiscus.workflow.identity.sessions import FIRST, new_link
 from fiscus.workflow.service import registry
 
+SWITCH = 0.002
+"""Seconds for which a thread may keep the interpreter from others. Every row of the database gives it away and waits to have it
+back; at Python's own 5 milliseconds a page would mostly wait."""
+
 
 def first_link(office: Office, settings: Settings) -> str:
     """A one-time link for the first administrator; empty where somebody is there already."""
@@ -57,6 +61,7 @@ def serve(office: Office, settings: Settings, host: str, port: int, *, notify: b
     Raises:
         InvalidInput: Where the environment's settings of notifications cannot be.
     """
+    sys.setswitchinterval(SWITCH)
     _seal(office)
     sender = Sender(office, settings_for(settings.origin)) if notify else nullcontext()
     with sender:

@@ -274,8 +274,8 @@ class Reader(Protocol):
     def contents(self) -> Iterator[tuple[str, bytes]]:
         """All documents in order of their digests."""
 
-    def balances(self, books: Sequence[str] = ()) -> Mapping[Account, int]:
-        """Money of accounts that ever had any, minor units; of some books, or of all."""
+    def balances(self, books: Sequence[str] = (), bucket: str = "") -> Mapping[Account, int]:
+        """Money of accounts that ever had any, minor units; of some books and one bucket, or of all."""
 
     def booked(self, after: int = 0, limit: int = 0) -> Iterator[Booked]:
         """The ledger in its order."""

@@ -133,6 +133,8 @@ def test_money_that_is_not_there_is_refused_by_the_store(store):
     with store.read() as reader:
         assert reader.balances(["city"])[account("available")] == -1
         assert reader.balances(["other"]) == {}
+        assert reader.balances(["city"], "available") == {account("available"): -1} == reader.balances((), "available")
+        assert reader.balances(["city"], "actual") == {}
         assert sum(reader.balances().values()) == 0
 
 

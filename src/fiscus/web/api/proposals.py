@@ -13,7 +13,7 @@ from fiscus.web.visits import Asked, Visit
 from fiscus.workflow.proposal import commands as do
 from fiscus.workflow.service import follow, reading
 from fiscus.workflow.service.difference import difference, versions
-from fiscus.workflow.service.views import listed, view
+from fiscus.workflow.service.views import counted, listed, view
 
 router = APIRouter(tags=["proposals"])
 
@@ -31,7 +31,8 @@ def proposals(
     """A page of proposals: those that wait for you, for others, are late, are yours, or all."""
     with visit.read() as reader:
         found = listed(reader, visit.registry, visit.person, visit.at, which, text=text, limit=limit, offset=offset)
-    return b.Rows(count=found.count, rows=[b.Row(**row.to_json()) for row in found.rows])
+        count = counted(reader, visit.registry, visit.person, visit.at, which, text=text)
+    return b.Rows(count=count, rows=[b.Row(**row.to_json()) for row in found.rows])
 
 
 @router.post("/proposals", responses=WRITE, status_code=201)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.responses import RedirectResponse, Response
 
 from fiscus.errors import InvalidInput
@@ -14,10 +14,14 @@ from fiscus.web.rendering import page
 from fiscus.web.visits import Form, Here, Sent, Visit
 from fiscus.workflow.canonical import timestamp
 from fiscus.workflow.identity import commands as who
+from fiscus.workflow.identity.people import Grant
 from fiscus.workflow.identity.sessions import PASSWORD, Identity, new_link
 from fiscus.workflow.service import administer
 
 router = APIRouter()
+
+PAGE = 100
+"""People on one page."""
 
 
 def day(text: str, name: str, end: bool = False) -> datetime:
@@ -34,20 +38,32 @@ def day(text: str, name: str, end: bool = False) -> datetime:
 
 
 @router.get("/people")
-def show(visit: Here, as_of: str = "") -> Response:
-    """Everybody, and who held which role on a day."""
-    return _page(visit, as_of)
+def show(visit: Here, as_of: str = "", text: str = "", number: Annotated[int, Query(alias="page")] = 1) -> Response:
+    """Everybody, or those of a name, and who held which role on a day."""
+    return _page(visit, as_of, text=text[:100], number=number)
 
 
-def _page(visit: Visit, as_of: str = "", link: str = "", whose: str = "") -> Response:
+def _page(visit: Visit, as_of: str = "", link: str = "", whose: str = "", text: str = "", number: int = 1) -> Response:
     at = day(as_of, "The day", end=True) - timedelta(microseconds=1) if as_of else visit.at
     moment, registry = timestamp(at), visit.registry
-    held = {name: [g for g in registry.grants if g.person == name and g.in_force(moment)] for name in registry.people}
+    wanted = text.strip().casefold()
+    found = [each for each in registry.people.values() if wanted in f"{each.id}\n{each.name}".casefold()]
+    pages = max(-(-len(found) // PAGE), 1)
+    number = min(max(number, 1), pages)
+    shown = found[(number - 1) * PAGE : number * PAGE]
+    held: dict[str, list[Grant]] = {each.id: [] for each in shown}
+    for grant in registry.grants:
+        if grant.person in held and grant.in_force(moment):
+            held[grant.person].append(grant)
     return page(
         "people.html",
         visit,
         registry=registry,
+        shown=shown,
         held=held,
+        text=text,
+        number=number,
+        pages=pages,
         delegations=[each for each in registry.delegations if each.until > moment],
         as_of=as_of,
         link=link,

@@ -75,7 +75,7 @@ def show(
 
 def _page(reader: Reader, visit: Visit, name: str, wanted: Table, said: str = "") -> Response:
     seen = view(reader, name, visit.at)
-    shown = figures(seen.content, visit.registry.parents)
+    shown = figures(seen.content, seen.proposal.content, visit.registry.parents)
     unit = wanted.unit if shown.unit(wanted.unit) else shown.root
     below = unit if wanted.unit else ""
     rows = shown.table(below, wanted.sort, wanted.down)

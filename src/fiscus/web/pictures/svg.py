@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 import unicodedata
 from collections.abc import Sequence
+from functools import cache
 from xml.sax.saxutils import escape, quoteattr
 
 INK, SOFT, LINE, PAPER = "#1a2430", "#4f5d6b", "#8594a2", "#ffffff"
@@ -26,12 +28,15 @@ WIDTH = 960
 """Of pictures, in their own units."""
 
 _WIDE, _NARROW = set("MW@%mw—"), set("ilIj.,:;|!'()[]ft ")
+_WIDES, _NARROWS = re.compile("[MW@%mw]"), re.compile(r"[ilIj.,:;|!'()\[\]ft ]")
+_CAPITALS = re.compile("[A-HJ-LN-VX-Z]")
+_UNHELD = re.compile("[^\t\n\r\x20-\u2029\u202f-\u2065\u206a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML cannot hold, and signs that turn the direction of what follows: a title must not be able to turn the figures beside it."""
+
+_SPECIAL = re.compile("[&<>\"'\t\n\r]")
 
 _PLACE = "\0"
 """Stands for a picture's own name in references to its patterns; no text holds it."""
-
-_TURNING = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
-"""Signs that turn the direction of what follows: a title must not be able to turn the figures beside it."""
 
 
 def pattern(name: str) -> str:
@@ -47,23 +52,26 @@ def element(name: str, *inside: str, **attributes: str | float | None) -> str:
         inside: Markup, already safe.
         attributes: Escaped here.
     """
-    written = "".join(
-        f" {key.rstrip('_').replace('_', '-')}={_attribute(value)}"
-        for key, value in attributes.items()
-        if value is not None
-    )
+    written = "".join([f" {_name(key)}={_quoted(value)}" for key, value in attributes.items() if value is not None])
     body = "".join(inside)
     return f"<{name}{written}>{body}</{name}>" if body else f"<{name}{written}/>"
+
+
+@cache
+def _name(key: str) -> str:
+    return key.rstrip("_").replace("_", "-")
+
+
+def _quoted(value: str | float) -> str:
+    if not isinstance(value, str) or value in _FILLS:
+        return f'"{number(value)}"'
+    held = _held(value)
+    return quoteattr(held) if _SPECIAL.search(held) else f'"{held}"'
 
 
 def number(value: str | float) -> str:
     """A length as short as it can be said."""
     return value if isinstance(value, str) else f"{value:.1f}".removesuffix(".0")
-
-
-def _attribute(value: str | float) -> str:
-    written = number(value)
-    return f'"{written}"' if written in _FILLS else quoteattr(_held(written))
 
 
 def clean(text: str) -> str:
@@ -72,14 +80,7 @@ def clean(text: str) -> str:
 
 
 def _held(text: str) -> str:
-    return "".join(sign if _holds(sign) else "\N{REPLACEMENT CHARACTER}" for sign in text)
-
-
-def _holds(sign: str) -> bool:
-    code = ord(sign)
-    if code in _TURNING:
-        return False
-    return sign in "\t\n\r" or (0x20 <= code < 0xD800) or (0xE000 <= code < 0xFFFE) or code > 0xFFFF
+    return _UNHELD.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def text(x: float, y: float, words: str, room: float = math.inf, **attributes: str | float | None) -> str:
@@ -95,10 +96,10 @@ def shortened(words: str, room: float, size: float = SIZE) -> str:
     """As much of a text as there is room for; nothing where that is not even three signs."""
     if width(words, size) <= room:
         return words
-    kept, wide = 0, width("…", size)
+    left, kept = room - width("…", size), 0
     for sign in words:
-        wide += width(sign, size)
-        if wide > room:
+        left -= width(sign, size)
+        if left < 0:
             break
         kept += 1
     return f"{words[:kept].rstrip()}…" if kept > 2 else ""
@@ -106,7 +107,10 @@ def shortened(words: str, room: float, size: float = SIZE) -> str:
 
 def width(words: str, size: float = SIZE) -> float:
     """About how wide a text is, rather too much than too little."""
-    return size * sum(map(_wide, words))
+    if not words.isascii():
+        return size * sum(map(_wide, words))
+    wide, narrow, capital = (len(kind.findall(words)) for kind in (_WIDES, _NARROWS, _CAPITALS))
+    return size * (wide + 0.41 * narrow + 0.74 * capital + 0.64 * (len(words) - wide - narrow - capital))
 
 
 def _wide(sign: str) -> float:

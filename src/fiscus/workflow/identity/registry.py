@@ -104,6 +104,29 @@ class Registry:
         moment = timestamp(at)
         return frozenset(grant.role for grant in self._grants_of.get(person, ()) if grant.in_force(moment))
 
+    @cached_property
+    def _below(self) -> Mapping[str, tuple[str, ...]]:
+        """Each unit with all below it."""
+        found: dict[str, list[str]] = {}
+        for unit in self.parents:
+            for above in self.upwards(unit):
+                found.setdefault(above, []).append(unit)
+        return {unit: tuple(below) for unit, below in found.items()}
+
+    def places(self, person: str, at: datetime) -> frozenset[tuple[str, str]]:
+        """Roles and units that somebody may act in, themselves or for others; a unit ``""`` stands for all."""
+        moment = timestamp(at)
+        found: set[tuple[str, str]] = set()
+        for who in self.capacities(person, at):
+            given = [each for each in self._delegated_to.get(person, ()) if each.giver == who and each.in_force(moment)]
+            for grant in self._grants_of.get(who, ()):
+                mine = who == person or any(each.covers(grant.role) for each in given)
+                if mine and grant.in_force(moment):
+                    everywhere = self._covers(grant, set())
+                    units = ("",) if everywhere else self._below.get(grant.unit, (grant.unit,))
+                    found.update((grant.role, unit) for unit in units)
+        return frozenset(found)
+
     def capacities(self, person: str, at: datetime) -> tuple[str, ...]:
         """Whom somebody may act as: themselves, and those who delegated to them."""
         moment = timestamp(at)

@@ -102,12 +102,12 @@ class Content:
         """Items by period and line."""
         return {item.cell: item for item in self.items}
 
-    @property
+    @cached_property
     def total(self) -> int:
         """Minor units; of a reallocation what it adds to the lines that gain."""
         return sum(item.amount for item in self.items if not self.parent or item.amount > 0)
 
-    @property
+    @cached_property
     def prior(self) -> int | None:
         """Last year's total, minor units; None where no line had any."""
         known = [item.prior for item in self.items if item.prior is not None]
@@ -118,10 +118,19 @@ class Content:
         """Against last year, as a fraction; None where last year had nothing."""
         return relative_change(self.total, self.prior)
 
-    @property
+    @cached_property
     def units(self) -> tuple[str, ...]:
         """Units it touches, each once, sorted."""
         return tuple(sorted({item.unit for item in self.items}))
+
+    @cached_property
+    def by_source(self) -> Mapping[tuple[str, str, str], int]:
+        """Minor units by unit, period and fund, in the order of the items."""
+        found: dict[tuple[str, str, str], int] = {}
+        for item in self.items:
+            source = item.unit, item.period, item.fund
+            found[source] = found.get(source, 0) + item.amount
+        return found
 
 
 def content_of(document: Mapping[str, Any]) -> Content:

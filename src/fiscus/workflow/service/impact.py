@@ -51,10 +51,10 @@ def commitments(reader: Reader, proposal: Proposal, content: Content) -> tuple[C
         return ()
     books, registry = reading.books(reader), reading.registry(reader)
     sums: dict[Key, int] = {}
-    for item in content.items:
-        for key in books.over(item.unit, item.period, item.fund, registry.parents):
-            sums[key] = sums.get(key, 0) + item.amount
-    balances = reader.balances(sorted({key.book for key in sums})) if sums else {}
+    for (unit, period, fund), amount in content.by_source.items():
+        for key in books.over(unit, period, fund, registry.parents):
+            sums[key] = sums.get(key, 0) + amount
+    balances = reader.balances(sorted({key.book for key in sums}), "available") if sums else {}
     done = proposal.status in WITH_MONEY or proposal.held in WITH_MONEY
     return tuple(
         Commitment(

@@ -50,7 +50,7 @@ class Parsed:
                 self.kept.popitem(last=False)
 
 
-CONTENTS = Parsed(64)
+CONTENTS = Parsed(128)
 MATRICES = Parsed(64)
 PROPOSALS = Parsed(512)
 REGISTRIES = Parsed(8)

@@ -22,6 +22,9 @@ from fiscus.workflow.service import reading
 NOTHING = 1e-6
 """Gap that is rounding."""
 
+MOST_PLACES = 1_000
+"""Roles and units that one question to the store names."""
+
 OPEN = tuple(state for state in STATES if state not in FINAL)
 
 
@@ -73,10 +76,10 @@ def inbox(reader: Reader, person: str, at: datetime, *, mine: bool = True) -> tu
     registry = reading.registry(reader)
     if not mine:
         return tuple(_row(record, at) for record in reader.find(Filter(kind="proposal", status=OPEN)))
-    roles = roles_of(registry, person, at)
-    if not roles:
+    places = places_of(registry, person, at)
+    if not places:
         return ()
-    found = reader.find(Filter(kind="proposal", waiting=tuple((role, "") for role in sorted(roles))))
+    found = reader.find(Filter(kind="proposal", waiting=places))
     return tuple(_row(record, at) for record in found if _for(record, registry, person, at))
 
 
@@ -86,11 +89,11 @@ class Listed:
 
     Attributes:
         rows: That are on it.
-        count: On all pages, of what the store finds; duties and units may leave fewer of those that wait for somebody.
+        more: Whether there is a page after it.
     """
 
     rows: tuple[Row, ...]
-    count: int
+    more: bool = False
 
 
 def listed(
@@ -116,34 +119,61 @@ def listed(
         limit: Rows on a page.
         offset: Rows on the pages before.
     """
-    roles = tuple((role, "") for role in sorted(roles_of(registry, person, at)))
-    if which == "mine" and not roles:
-        return Listed((), 0)
+    wanted = _wanted(registry, person, at, which, text)
+    if which == "mine" and not wanted.waiting:
+        return Listed(())
+    if which not in ("mine", "others"):
+        found = reader.find(replace(wanted, limit=limit + 1, offset=offset))
+        return Listed(tuple(_row(record, at) for record in found[:limit]), len(found) > limit)
+    rows: list[Row] = []
+    passed, start, size = 0, 0, limit + limit // 4 + 1
+    while True:  # Who may sign depends on more than an index knows: they may have done so, and others not yet.
+        found = reader.find(replace(wanted, limit=size, offset=start))
+        for record in found:
+            if _for(record, registry, person, at) == (which == "mine"):
+                passed += 1
+                if len(rows) == limit:
+                    return Listed(tuple(rows), more=True)
+                if passed > offset:
+                    rows.append(_row(record, at))
+        if len(found) < size:
+            return Listed(tuple(rows))
+        start += size
+
+
+def counted(reader: Reader, registry: Registry, person: str, at: datetime, which: str, *, text: str = "") -> int:
+    """How many the store finds for a list; of those that wait for somebody, some that they signed already may be among them.
+
+    Args:
+        reader: Of the store.
+        registry: Of people.
+        person: Who looks.
+        at: Now.
+        which: As of ``listed``.
+        text: Part of a title or id.
+    """
+    wanted = _wanted(registry, person, at, which, text)
+    return 0 if which == "mine" and not wanted.waiting else reader.count(wanted)
+
+
+def _wanted(registry: Registry, person: str, at: datetime, which: str, text: str) -> Filter:
     base = Filter(kind="proposal", text=text)
-    wanted = {
-        "mine": replace(base, waiting=roles),
+    if which == "mine":
+        return replace(base, waiting=places_of(registry, person, at))
+    return {
         "others": replace(base, status=OPEN),
         "overdue": replace(base, status=OPEN, overdue=timestamp(at)),
         "own": replace(base, owner=person),
     }.get(which, base)
-    if which not in ("mine", "others"):
-        found = reader.find(replace(wanted, limit=limit, offset=offset))
-        return Listed(tuple(_row(record, at) for record in found), reader.count(wanted))
-    rows: list[Row] = []
-    passed, count, start = 0, reader.count(wanted), 0
-    while len(rows) < limit and start < count:  # Who may sign depends on more than an index knows.
-        for record in reader.find(replace(wanted, limit=4 * limit, offset=start)):
-            if _for(record, registry, person, at) == (which == "mine"):
-                passed += 1
-                if passed > offset and len(rows) < limit:
-                    rows.append(_row(record, at))
-        start += 4 * limit
-    return Listed(tuple(rows), count)
 
 
-def roles_of(registry: Registry, person: str, at: datetime) -> frozenset[str]:
-    """Roles that a person may act in, themselves or for others."""
-    return frozenset(role for who in registry.capacities(person, at) for role in registry.roles_of(who, at))
+def places_of(registry: Registry, person: str, at: datetime) -> tuple[tuple[str, str], ...]:
+    """Where a person may act, themselves or for others, for a filter; of roles in very many units, all units."""
+    places = registry.places(person, at)
+    everywhere = {role for role, unit in places if not unit}
+    if len(places) > MOST_PLACES:
+        everywhere = {role for role, _ in places}
+    return tuple(sorted({(role, "") if role in everywhere else (role, unit) for role, unit in places}))
 
 
 def _for(record: Record, registry: Registry, person: str, at: datetime) -> bool:

@@ -6,6 +6,9 @@ from typing import Any
 
 from fiscus.workflow.ports import Filter
 
+_ASIDE = {"sqlite": "+kind", "postgresql": "kind"}
+"""Where an owner or a lineage leaves few, SQLite is kept from walking the whole index of lists only because that is sorted."""
+
 _CONTAINS = {"sqlite": "instr(search, ?) > 0", "postgresql": "strpos(search, ?) > 0"}
 
 
@@ -18,9 +21,10 @@ def conditions(wanted: Filter, dialect: str) -> tuple[str, list[Any]]:
     """
     parts: list[str] = []
     values: list[Any] = []
+    few = bool(wanted.owner or wanted.lineage)
     for name in ("kind", "owner", "lineage"):
         if getattr(wanted, name):
-            parts.append(f"{name} = ?")
+            parts.append(f"{_ASIDE[dialect] if few and name == 'kind' else name} = ?")
             values.append(getattr(wanted, name))
     if wanted.status:
         parts.append(f"status IN ({_marks(len(wanted.status))})")

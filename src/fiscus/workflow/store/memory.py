@@ -132,9 +132,13 @@ class MemoryReader:
     def contents(self) -> Iterator[tuple[str, bytes]]:
         yield from sorted(self._data.contents.items())
 
-    def balances(self, books: Sequence[str] = ()) -> Mapping[Account, int]:
+    def balances(self, books: Sequence[str] = (), bucket: str = "") -> Mapping[Account, int]:
         wanted = set(books)
-        return {each: amount for each, amount in self._data.balances.items() if not wanted or each.book in wanted}
+        return {
+            each: amount
+            for each, amount in self._data.balances.items()
+            if (not wanted or each.book in wanted) and bucket in ("", each.bucket)
+        }
 
     def booked(self, after: int = 0, limit: int = 0) -> Iterator[Booked]:
         yield from self._data.booked[after : after + limit if limit else None]

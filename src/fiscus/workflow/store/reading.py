@@ -92,8 +92,9 @@ class SqlReader:
             if len(found) < BATCH:
                 return
 
-    def balances(self, books: Sequence[str] = ()) -> Mapping[Account, int]:
-        return rows.balances(self.run(rows.balances_of(len(books)), books).fetchall())
+    def balances(self, books: Sequence[str] = (), bucket: str = "") -> Mapping[Account, int]:
+        values = (*books, bucket) if bucket else books
+        return rows.balances(self.run(rows.balances_of(len(books), bool(bucket)), values).fetchall())
 
     def booked(self, after: int = 0, limit: int = 0) -> Iterator[Booked]:
         given = 0

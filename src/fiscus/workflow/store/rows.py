@@ -21,8 +21,8 @@ STREAM = (
 )
 """Columns of a stream, its name last: so the same row serves an INSERT and an UPDATE."""
 
-INDEXED = ("kind", "status", "owner", "lineage")
-"""Columns of a stream that an index is on."""
+INDEXED = ("owner", "lineage")
+"""Columns of a stream that have an index of their own; that of lists changes at every event."""
 
 FOUND = ", ".join(name for name in STREAM if name != "search")
 """Columns that a record is made of."""
@@ -150,9 +150,11 @@ def answer(text: str) -> Document:
 
 
 @cache
-def balances_of(books: int) -> str:
-    """A statement for the balances of so many books; of all for none."""
-    where = f" WHERE book IN ({', '.join('?' * books)})" if books else ""
+def balances_of(books: int, bucket: bool = False) -> str:
+    """A statement for the balances of so many books, of all for none; of one bucket, or of all."""
+    parts = [f"book IN ({', '.join('?' * books)})"] if books else []
+    parts += ["bucket = ?"] if bucket else []
+    where = f" WHERE {' AND '.join(parts)}" if parts else ""
     return f"SELECT book, period, fund, bucket, balance FROM accounts{where}"
 
 

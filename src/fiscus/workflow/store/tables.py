@@ -77,10 +77,12 @@ streams = sa.Table(
     _text("title"),
     _text("search"),
     _text("updated"),
-    sa.Index("ix_streams_kind_status", "kind", "status"),
+    sa.Index("ix_streams_listed", "kind", "updated", "stream", "status", "owner", "due"),
     **STRICT,
 )
-"""``search`` is name and title without case, folded by us: databases disagree on letters outside English."""
+"""Lists are read off one index in their order; whatever stands in it changes only when ``updated`` does.
+
+``search`` is name and title without case, folded by us: databases disagree on letters outside English."""
 
 waiting = sa.Table(
     "waiting",

@@ -131,8 +131,9 @@ class SqlUnit(SqlReader):
         row = self._look(rows.ANSWER, (command,)).fetchone()
         return None if row is None else rows.answer(row[0])
 
-    def balances(self, books: Sequence[str] = ()) -> Mapping[Account, int]:
-        return rows.balances(self._look(rows.balances_of(len(books)), books).fetchall())
+    def balances(self, books: Sequence[str] = (), bucket: str = "") -> Mapping[Account, int]:
+        values = (*books, bucket) if bucket else books
+        return rows.balances(self._look(rows.balances_of(len(books), bool(bucket)), values).fetchall())
 
     def append(
         self, stream: str, expected: int, stamp: Stamp, entries: Sequence[Entry], state: Document, index: Index
