@@ -13,6 +13,8 @@ from uuid import uuid4
 from fiscus.workflow.actor import Actor
 from fiscus.workflow.identity.sessions import SignIns
 from fiscus.workflow.ports import UnitOfWork
+from fiscus.workflow.proposal.commands import Command
+from fiscus.workflow.service import Answer, follow
 from fiscus.workflow.store.signins import SqlSignIns
 from fiscus.workflow.store.sql import SqlStore
 
@@ -45,6 +47,27 @@ class Office:
         with self.store.begin() as uow:
             yield uow, Actor(person, behalf, session), self.clock(), uuid4().hex
             uow.commit()
+
+    def follow(
+        self, make: Callable[[UnitOfWork], Command], person: str, behalf: str = "", session: str = "", key: str = ""
+    ) -> Answer:
+        """Follow a command to a proposal, perhaps in one transaction with those of others who decide at the same time.
+
+        Args:
+            make: Makes the command, given the transaction.
+            person: Who asks.
+            behalf: For whom; empty for themselves.
+            session: Of their sign-in.
+            key: Id of the command; a new one where it is empty.
+
+        Raises:
+            Refused: Where a rule forbids it.
+        """
+
+        def work(uow: UnitOfWork) -> Answer:
+            return follow(make(uow), uow, actor=Actor(person, behalf, session), at=self.clock(), key=key or uuid4().hex)
+
+        return self.store.together(work)
 
 
 def now() -> datetime:

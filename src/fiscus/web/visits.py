@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +21,8 @@ from fiscus.workflow.actor import Actor
 from fiscus.workflow.identity.registry import ADMINISTRATOR, Registry
 from fiscus.workflow.identity.sessions import BROWSER, TOKEN, Session, recognise, same
 from fiscus.workflow.ports import Reader, UnitOfWork
-from fiscus.workflow.service import reading
+from fiscus.workflow.proposal.commands import Command
+from fiscus.workflow.service import Answer, reading
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 SECRETS = ("password", "again", "old")
@@ -101,6 +102,11 @@ class Visit:
         """A transaction in their name, committed at its end."""
         with self.office.at_work(self.person, behalf, self.session.name) as work:
             yield work
+
+    def follow(self, command: Command | Callable[[UnitOfWork], Command], behalf: str = "", key: str = "") -> Answer:
+        """Follow a command to a proposal in their name; arguments as of ``Office.follow``."""
+        make = command if callable(command) else lambda uow: command
+        return self.office.follow(make, self.person, behalf, self.session.name, key)
 
     def must_audit(self) -> None:
         """Refuse those who may not read the log.

@@ -11,7 +11,7 @@ from fiscus.web.api import bodies as b
 from fiscus.web.api.responses import READ, WRITE, event_of
 from fiscus.web.visits import Asked, Visit
 from fiscus.workflow.proposal import commands as do
-from fiscus.workflow.service import follow, reading
+from fiscus.workflow.service import reading
 from fiscus.workflow.service.difference import difference, versions
 from fiscus.workflow.service.views import counted, listed, view
 
@@ -94,8 +94,7 @@ def edit(visit: Asked, name: b.Name, body: b.Version) -> b.Answer:
 
 
 def _follow(visit: Visit, command: do.Command, behalf: str = "", key: str = "") -> b.Answer:
-    with visit.work(behalf) as (uow, actor, at, fresh):
-        answer = follow(command, uow, actor=actor, at=at, key=key or fresh)
+    answer = visit.follow(command, behalf, key)
     return b.Answer(**answer.to_json(), repeated=answer.repeated)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 from uuid import uuid4
 
 from fastapi import APIRouter, Request
@@ -18,7 +17,6 @@ from fiscus.workflow.identity.accounts import tied
 from fiscus.workflow.identity.sessions import prove as proved
 from fiscus.workflow.identity.signatures import approval_message
 from fiscus.workflow.proposal import commands as do
-from fiscus.workflow.service import follow
 from fiscus.workflow.service.entitlement import glass, glass_capacities
 from fiscus.workflow.service.impact import commitments
 from fiscus.workflow.service.views import openings, view
@@ -83,9 +81,7 @@ def decided(visit: Here, name: str, form: Sent, request: Request) -> Response:
         _say_again(visit, form, request)
         command = _command(name, form)
         stage, _, behalf = form["choice"].partition("|")
-        with visit.work(behalf) as (uow, actor, at, key):
-            made = command(stage) if callable(command) else command
-            follow(made, uow, actor=actor, at=at, key=form["key"] or key)
+        visit.follow(command(stage), behalf, form["key"])
     except Refused as error:
         return _page(visit, name, form, error.reason, 429 if error.rule == "identity.throttled" else 409)
     return RedirectResponse(f"/proposals/{name}?done={form['decision']}", 303)
@@ -107,13 +103,13 @@ def _say_again(visit: Visit, form: Form, request: Request) -> None:
     proved(visit.office.sign_ins, visit.session, visit.at)
 
 
-def _command(name: str, form: Form) -> Any:
-    """What the pressed button means.
+def _command(name: str, form: Form) -> Callable[[str], do.Command]:
+    """What the pressed button means, given the stage.
 
     Raises:
         Refused: For no button of ours.
     """
-    made: Mapping[str, Any] = {
+    made: Mapping[str, Callable[[str], do.Command]] = {
         "approve": lambda stage: do.Approve(name, form["hash"], stage, form["signature"], form["reason"]),
         "return": lambda stage: do.Return(name, form["reason"]),
         "reject": lambda stage: do.Reject(name, form["reason"]),

@@ -21,7 +21,7 @@ from fiscus.workflow.proposal import commands as do
 from fiscus.workflow.proposal.content import Cell
 from fiscus.workflow.proposal.reviewing import due_of
 from fiscus.workflow.proposal.transitions import FINAL, IN_REVIEW, WITH_MONEY, allowed
-from fiscus.workflow.service import follow, reading
+from fiscus.workflow.service import reading
 from fiscus.workflow.service.entitlement import (
     capacities_in,
     glass,
@@ -177,10 +177,9 @@ def act(visit: Here, name: str, what: str, form: Sent, request: Request) -> Resp
     """Follow a command and show the page again."""
     if what not in MAKERS:
         raise InvalidInput(f"Nothing is called {what!r}.")
-    with visit.work(form["behalf"]) as (uow, actor, at, key):
-        proposal = reading.known_proposal(uow, name)
-        command = MAKERS[what](name, form, proposal.currency)
-        follow(command, uow, actor=actor, at=at, key=form["key"] or key)
+    visit.follow(
+        lambda uow: MAKERS[what](name, form, reading.known_proposal(uow, name).currency), form["behalf"], form["key"]
+    )
     return RedirectResponse(f"/proposals/{name}", 303)
 
 

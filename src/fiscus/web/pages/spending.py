@@ -17,7 +17,7 @@ from fiscus.workflow.proposal import commands as do
 from fiscus.workflow.proposal.content import Cell
 from fiscus.workflow.proposal.spending import BOOKKEEPER
 from fiscus.workflow.proposal.transitions import allowed
-from fiscus.workflow.service import follow, reading
+from fiscus.workflow.service import reading
 from fiscus.workflow.service.entitlement import capacities_in
 from fiscus.workflow.service.views import View, view
 
@@ -101,10 +101,11 @@ def record(visit: Here, name: str, what: str, form: Sent) -> Response:
     if what not in MAKERS:
         raise InvalidInput(f"Nothing is called {what!r}.")
     try:
-        with visit.work(form["behalf"]) as (uow, actor, at, key):
-            proposal = reading.known_proposal(uow, name)
-            command = MAKERS[what](name, form, proposal.currency)
-            follow(command, uow, actor=actor, at=at, key=form["key"] or key)
+        visit.follow(
+            lambda uow: MAKERS[what](name, form, reading.known_proposal(uow, name).currency),
+            form["behalf"],
+            form["key"],
+        )
     except (Refused, InvalidInput) as error:
         if isinstance(error, Refused) and error.rule.endswith(("not_entitled", "transition")):
             raise

@@ -16,7 +16,7 @@ from fiscus.web.rendering import page
 from fiscus.web.visits import Form, Here, Sent, Visit
 from fiscus.workflow.proposal import commands as do
 from fiscus.workflow.proposal.content import Content, Item, checked
-from fiscus.workflow.service import follow, reading
+from fiscus.workflow.service import reading
 from fiscus.workflow.service.views import View, view
 
 router = APIRouter()
@@ -113,8 +113,7 @@ def _follow(visit: Visit, name: str, what: str, form: Form) -> Response:
         if not target or "/" in target:
             raise InvalidInput("Give the new proposal a short name, without a slash.")
         command = do.Edit(name, made) if what == EDIT else do.Reallocate(target, made)
-        with visit.work(behalf) as (uow, actor, at, key):
-            follow(command, uow, actor=actor, at=at, key=form["key"] or key)
+        visit.follow(command, behalf, form["key"])
     except (Refused, InvalidInput) as error:
         if isinstance(error, Refused) and error.rule.endswith("not_owner"):
             raise

@@ -10,6 +10,7 @@ from typing import Any
 from fiscus.workflow.identity.sealing import Keys, Unreadable, is_newest, is_sealed, opened, seal
 from fiscus.workflow.identity.sessions import Attempt, Identity, Link, Session, Throttle
 from fiscus.workflow.store.sql import SqlStore
+from fiscus.workflow.store.unit import SqlUnit
 
 _SESSION = ", ".join(each.name for each in fields(Session))
 _SAVE = f"INSERT INTO browser_sessions ({_SESSION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -177,12 +178,14 @@ class SqlSignIns:
 
     def _write(self, *statements: tuple[str, Sequence[Any]]) -> int:
         """Rows that the last of them changed."""
-        changed = 0
-        with self.store.begin() as unit:
+
+        def work(unit: SqlUnit) -> int:
+            changed = 0
             for statement, values in statements:
                 changed = unit.run(statement, values).rowcount
-            unit.commit()
-        return changed
+            return changed
+
+        return self.store.together(work)
 
 
 def _key_file(store: SqlStore) -> Path | None:

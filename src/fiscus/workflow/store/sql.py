@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from fiscus.errors import FiscusError, InvalidInput
-from fiscus.workflow.ports import UnitOfWork
 from fiscus.workflow.store import rows
 from fiscus.workflow.store.connections import Connections, engine_of
 from fiscus.workflow.store.ending import End
@@ -119,7 +118,7 @@ class SqlStore:
         except self._driver.Error as error:
             raise self._told(error) from error
 
-    def together(self, work: Callable[[UnitOfWork], T]) -> T:
+    def together(self, work: Callable[[SqlUnit], T]) -> T:
         """Do a piece of work in a transaction that it may share with that of others, and come back when it is durable."""
         try:
             result: T = self._turns.together(work)
