@@ -28,6 +28,7 @@ class End:
         changed: Whether it is not as the database has it.
         records: Streams as they stand, those that were looked at; None for one that is not there.
         text: Characters in them.
+        families: Names of streams by kind and lineage, those that were looked for.
     """
 
     size: int
@@ -38,6 +39,7 @@ class End:
     changed: bool = False
     records: dict[str, Record | None] = field(default_factory=dict)
     text: int = 0
+    families: dict[tuple[str, str], set[str]] = field(default_factory=dict)
 
     @classmethod
     def of_row(cls, row: Any, known: End | None) -> End:
@@ -59,7 +61,7 @@ class End:
     def copy(self) -> End:
         """As it is now; streams are not copied."""
         frontier = Frontier(self.frontier.size, self.frontier.peaks)
-        return replace(self, frontier=frontier, records={}, text=0)
+        return replace(self, frontier=frontier, records={}, text=0, families={})
 
     def restore(self, saved: End) -> None:
         """Back to what it was; streams are whoever's who changed them."""
@@ -70,6 +72,7 @@ class End:
         """A stream as it stands."""
         if self.text > MOST_TEXT:
             self.records.clear()
+            self.families.clear()
             self.text = 0
         self.text += len(record.text) if record is not None else 0
         self.records[stream] = record

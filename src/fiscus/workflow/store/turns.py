@@ -36,21 +36,16 @@ class Shared:
         end: Of the log, as the transaction leaves it.
         pending: What is to be written with the commit.
         members: How many pieces of work are in it already.
-        protected: Whether there is a savepoint.
     """
 
     connection: Any
     end: End
     pending: Pending = field(default_factory=Pending)
     members: int = 0
-    protected: bool = False
 
     def protect(self) -> None:
-        """Begin a savepoint, so that what others did stays when what comes now is undone."""
-        if self.protected:
-            self.connection.execute("RELEASE SAVEPOINT unit")
+        """Begin a savepoint inside those before it, so that what others did stays when what comes now is undone."""
         self.connection.execute("SAVEPOINT unit")
-        self.protected = True
 
 
 class Transaction(Protocol):

@@ -57,6 +57,7 @@ class SqlUnit(SqlReader):
         self._mine = Pending()
         self._wrote = False
         self._over = ""
+        self._new: set[str] = set()  # Commands that were asked for and not followed before.
 
     def run(self, statement: str, values: Sequence[Any] = ()) -> Any:
         """A statement, which finds everything written that was to be."""
@@ -109,13 +110,21 @@ class SqlUnit(SqlReader):
     def find(self, wanted: Filter) -> Sequence[Record]:
         if not wanted.lineage or wanted != Filter(kind=wanted.kind, lineage=wanted.lineage):
             return super().find(wanted)
-        names = {row[0] for row in self._look(rows.FAMILY, (wanted.kind, wanted.lineage)).fetchall()}
-        for pending in (self._shared.pending, self._mine):
-            for name, change in pending.streams.items():
-                if (change.index.kind, change.index.lineage) == (wanted.kind, wanted.lineage):
-                    names.add(name)
-        found = [record for name in names if (record := self.load(name)) is not None]
+        found = [record for name in self._family(wanted) if (record := self.load(name)) is not None]
         return sorted(found, key=lambda record: (record.updated, record.stream), reverse=True)
+
+    def _family(self, wanted: Filter) -> set[str]:
+        """Names of a kind and lineage, those included that are not written yet."""
+        key = (wanted.kind, wanted.lineage)
+        names = self._end.families.get(key)
+        if names is None:
+            names = {row[0] for row in self._look(rows.FAMILY, key).fetchall()}
+            for pending in (self._shared.pending, self._mine):
+                names |= {
+                    n for n, change in pending.streams.items() if (change.index.kind, change.index.lineage) == key
+                }
+            self._end.families[key] = names
+        return names
 
     def content(self, digest: str) -> bytes | None:
         for pending in (self._mine, self._shared.pending):
@@ -128,8 +137,13 @@ class SqlUnit(SqlReader):
         for pending in (self._mine, self._shared.pending):
             if command in pending.commands:
                 return rows.answer(pending.commands[command])
+        if command in self._new:
+            return None
         row = self._look(rows.ANSWER, (command,)).fetchone()
-        return None if row is None else rows.answer(row[0])
+        if row is not None:
+            return rows.answer(row[0])
+        self._new.add(command)
+        return None
 
     def balances(self, books: Sequence[str] = (), bucket: str = "") -> Mapping[Account, int]:
         values = (*books, bucket) if bucket else books
@@ -154,6 +168,9 @@ class SqlUnit(SqlReader):
         pending = mine.streams.get(stream) or self._shared.pending.streams.get(stream)
         mine.streams[stream] = Change(pending.before if pending else before, row, index)
         self._end.note(stream, Record(stream, made[-1].version, row[1], index, stamp.at))
+        if (before.kind, before.lineage) != (index.kind, index.lineage):
+            self._end.families.pop((before.kind, before.lineage), None)
+            self._end.families.pop((index.kind, index.lineage), None)
         if stamp.session:
             roles = sorted({str(entry.data["role"]) for entry in entries if "role" in entry.data})
             mine.roles += [checked((stamp.session, role)) for role in roles]
@@ -254,6 +271,8 @@ class SqlUnit(SqlReader):
         self._over = LEFT
         for stream, record in self._before.items():
             self._end.note(stream, record)
+        if self._before:
+            self._end.families.clear()
         self._end.restore(self._saved)
         if self._finish is not None:
             return  # All of the transaction is its own, and whoever began it undoes it.
