@@ -18,7 +18,7 @@ from fiscus.workflow.audit.replaying import replayed
 from fiscus.workflow.ports import Filter, Index, Notice, Transfer
 from fiscus.workflow.proposal import commands as do
 from fiscus.workflow.service import follow
-from fiscus.workflow.store import turns
+from fiscus.workflow.store import ending, turns
 from fiscus.workflow.store.sql import SqlStore
 
 
@@ -263,6 +263,19 @@ def test_whoever_waits_too_long_is_told(sql, monkeypatch):
         note(uow)
         uow.commit()
     assert sql.together(adding("proposal/1")) == 2
+
+
+def test_streams_are_found_though_nothing_more_is_kept_of_them(sql, monkeypatch):
+    """What is to be written is looked at before the database, whatever fell out of memory."""
+    monkeypatch.setattr(ending, "MOST_TEXT", -1)
+    Crowd(sql).let(*((number, adding("proposal/0", number)) for number in range(5)), ("b", adding("proposal/1")))
+    with sql.begin() as uow:
+        note(uow, "proposal/0", 5)
+        note(uow, "proposal/1", 1)
+        assert uow.load("proposal/0").version == 6
+        uow.commit()
+    with sql.read() as reader:
+        whole(reader)
 
 
 def test_what_another_process_wrote_is_seen(url):

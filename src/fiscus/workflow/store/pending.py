@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fiscus.errors import InvalidInput
-from fiscus.workflow.ports import Index
+from fiscus.workflow.ports import Index, Record
 from fiscus.workflow.store import rows
 
 Row = tuple[Any, ...]
@@ -31,6 +31,12 @@ class Change:
     before: Index
     row: Row
     index: Index
+
+    @property
+    def record(self) -> Record:
+        """The stream as it will stand."""
+        values = dict(zip(rows.STREAM, self.row, strict=True))
+        return Record(values["stream"], values["version"], values["state"], self.index, values["updated"])
 
 
 @dataclass(slots=True)

@@ -103,9 +103,19 @@ class SqlUnit(SqlReader):
     def load(self, stream: str) -> Record | None:
         known = self._end.records
         if stream not in known:
-            row = self._look(rows.LOAD, (stream,)).fetchone()
-            self._end.note(stream, None if row is None else rows.record(row))
+            self._end.note(stream, self._pending(stream) or self._written(stream))
         return known[stream]
+
+    def _pending(self, stream: str) -> Record | None:
+        """A stream that is to be written, where it is no more known than that."""
+        for pending in (self._mine, self._shared.pending):
+            if stream in pending.streams:
+                return pending.streams[stream].record
+        return None
+
+    def _written(self, stream: str) -> Record | None:
+        row = self._look(rows.LOAD, (stream,)).fetchone()
+        return None if row is None else rows.record(row)
 
     def find(self, wanted: Filter) -> Sequence[Record]:
         if not wanted.lineage or wanted != Filter(kind=wanted.kind, lineage=wanted.lineage):
