@@ -59,6 +59,7 @@ PAGES = {
     ("POST", "/account/provider"): (EVERYBODY, {"password": PASSWORD}),
     ("POST", "/people/address"): ({CLERK}, {"person": GONE, "email": "gone@example.org"}),
     ("POST", "/people/untie"): ({CLERK}, {"person": GONE, "issuer": "https://login.example.org", "subject": "1"}),
+    ("POST", "/people/reset-code"): ({CLERK}, {"person": GONE}),
     ("GET", "/sign-in/provider"): ({*EVERYBODY, NOBODY}, None),
     ("GET", "/sign-in/provider/callback"): ({*EVERYBODY, NOBODY}, None),  # As far as a sentence.
     ("POST", "/sign-in/provider/code"): ({*EVERYBODY, NOBODY}, {"pending": "x", "code": "000000"}),

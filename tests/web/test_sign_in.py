@@ -207,6 +207,23 @@ def test_a_second_factor_is_asked_for_and_each_code_counts_once(server):
     assert sign_in(server.client()).status_code == 303
 
 
+def test_a_lost_authenticator_is_reset_by_an_administrator(server):
+    server.office.sign_ins.set_second_factor(AUDITOR, pyotp.random_base32())
+    inside, clerk = server.inside(AUDITOR), server.inside(CLERK)
+    assert sign_in(server.client()).status_code == 403
+    assert "Reset the second factor of Inspector" in clerk.get("/people").text
+    assert "Reset the second factor" not in inside.get("/people").text
+    form = {"person": AUDITOR}
+    assert inside.post("/people/reset-code", data=form | {"csrf": inside.csrf}).status_code == 403
+    assert clerk.post("/people/reset-code", data={"person": "nobody", "csrf": clerk.csrf}).status_code == 422
+    assert clerk.post("/people/reset-code", data=form | {"csrf": clerk.csrf}).status_code == 303
+    assert inside.get("/inbox").status_code == 303
+    assert sign_in(server.client()).status_code == 303
+    with server.office.store.read() as reader:
+        (reset,) = (event for event in reader.events("registry") if event.kind == "SecondFactorReset")
+    assert (reset.stamp.actor, reset.data) == (CLERK, {"person": AUDITOR})
+
+
 def test_a_lost_or_wrong_key_lets_nobody_past_the_second_factor(server):
     client = server.client(AUDITOR)
     page = client.post("/account/code", data={"csrf": client.csrf, "password": PASSWORD, "what": "begin"}).text

@@ -455,6 +455,15 @@ def test_that_an_account_elsewhere_was_tied_is_noted_by_its_human_and_untied_by_
     office.refuses(do.TieAccount("ann", *there, "own sign-in"), "identity.unknown", person="ann")
 
 
+def test_a_second_factor_is_reset_by_another_who_is_an_administrator(office):
+    before = office.registry
+    office.refuses(do.ResetSecondFactor("ann"), "identity.not_administrator", person="ben")
+    office.refuses(do.ResetSecondFactor("root"), "identity.own")
+    office.refuses(do.ResetSecondFactor("eve"), "identity.unknown")
+    assert office.tell(do.ResetSecondFactor("ann")) == ["SecondFactorReset"]
+    assert office.registry.to_json() == before.to_json()
+
+
 def test_moments_have_time_zones(office):
     with pytest.raises(InvalidInput):
         decide(office.registry, do.GrantRole("ann", "head"), Actor("root"), AT.replace(tzinfo=None))

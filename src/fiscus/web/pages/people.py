@@ -69,6 +69,7 @@ def _page(visit: Visit, as_of: str = "", link: str = "", whose: str = "", text: 
         link=link,
         whose=whose,
         elsewhere=_elsewhere(visit),
+        coded=visit.office.sign_ins.with_second_factor() if visit.administers else frozenset(),
         tree=sorted(registry.parents, key=lambda unit: [*registry.upwards(unit)][::-1]),
     )
 
@@ -118,6 +119,20 @@ def untie(visit: Here, form: Sent) -> Response:
     with visit.work() as (uow, actor, at, key):
         administer(who.UntieAccount(person, issuer, subject), uow, actor=actor, at=at, key=key)
     store.end_identity(issuer, subject)
+    store.end_sessions(person)
+    return RedirectResponse("/people", 303)
+
+
+@router.post("/people/reset-code")
+def reset_code(visit: Here, form: Sent) -> Response:
+    """The authenticator of somebody who lost it counts no more; whoever is signed in as them has to sign in anew."""
+    visit.must_administer()
+    person, store = form["person"], visit.office.sign_ins
+    if not store.has_second_factor(person):
+        raise InvalidInput(f"{person!r} has no second factor; look at the page again.")
+    with visit.work() as (uow, actor, at, key):
+        administer(who.ResetSecondFactor(person), uow, actor=actor, at=at, key=key)
+    store.set_second_factor(person, None)
     store.end_sessions(person)
     return RedirectResponse("/people", 303)
 

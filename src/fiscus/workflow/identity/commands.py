@@ -151,3 +151,10 @@ class UntieAccount(Command):
     person: str
     issuer: str
     subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResetSecondFactor(Command):
+    """Somebody lost their authenticator: from now on their password is enough, until they set up another."""
+
+    person: str

@@ -354,6 +354,14 @@ def _untie_account(registry: Registry, command: do.UntieAccount, actor: Actor, a
     return _known(registry, command.person) or [Entry("AccountUntied", data)]
 
 
+def _reset_second_factor(registry: Registry, command: do.ResetSecondFactor, actor: Actor, at: datetime) -> Outcome:
+    if command.person == actor.person:
+        return Refusal(
+            "identity.own", "Somebody else has to reset your second factor; with a code you can remove it yourself."
+        )
+    return _known(registry, command.person) or [Entry("SecondFactorReset", {"person": command.person})]
+
+
 OWN = (do.Delegate, do.EndDelegation, do.AddKey, do.RevokeKey, do.NotePassword, do.TieAccount)
 """What takes no administrator: about oneself, which each checks."""
 
@@ -375,5 +383,6 @@ HANDLERS: Mapping[type[do.Command], Handler] = {
     do.NotePassword: _note_password,
     do.TieAccount: _tie_account,
     do.UntieAccount: _untie_account,
+    do.ResetSecondFactor: _reset_second_factor,
 }
 """Who answers which command."""

@@ -103,5 +103,6 @@ HANDLERS: Mapping[str, Callable[[Registry, Data], Registry]] = {
     "PasswordSet": lambda registry, data: registry,
     "AccountTied": lambda registry, data: registry,
     "AccountUntied": lambda registry, data: registry,
+    "SecondFactorReset": lambda registry, data: registry,
 }
 """What each kind of event does."""

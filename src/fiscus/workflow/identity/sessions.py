@@ -188,6 +188,9 @@ class SignIns(Protocol):
     def second_factor(self, person: str) -> tuple[str, int] | None:
         """Secret, and number of the last step that was used; raises ``Unreadable`` where no key opens it."""
 
+    def with_second_factor(self) -> frozenset[str]:
+        """Everybody who has one."""
+
     def has_second_factor(self, person: str) -> bool:
         """Whether there is one, readable or not."""
 

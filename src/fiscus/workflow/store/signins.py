@@ -87,6 +87,10 @@ class SqlSignIns:
         row = self._one("SELECT secret, used FROM second_factors WHERE person = ?", person)
         return None if row is None else (opened(row[0], person, self.keys.known(), self.keys.place), row[1])
 
+    def with_second_factor(self) -> frozenset[str]:
+        with self.store.read() as reader:
+            return frozenset(row[0] for row in reader.run("SELECT person FROM second_factors").fetchall())
+
     def has_second_factor(self, person: str) -> bool:
         return self._one("SELECT 1 FROM second_factors WHERE person = ?", person) is not None
 
