@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from conftest import TOWN
+from places import TOWN
 
 from fiscus.integrate.proposing import content_of_run
 from fiscus.workflow.actor import Actor

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from conftest import AUDITOR, PASSWORD, later
+from places import AUDITOR, PASSWORD, later
 
 from fiscus.integrate.decision import BUDGET, CLERK, PLANNER, PROPOSAL
 from fiscus.web.visits import safe_path

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import AUDITOR, PASSWORD, later, serving
+from places import AUDITOR, PASSWORD, later, serving
 
 from fiscus.bootstrap import open_office
 from fiscus.integrate.decision import BUDGET, CLERK, PLANNER

@@ -15,8 +15,8 @@ import pyotp
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from chromium import chromium
-from conftest import AUDITOR, PASSWORD, later, serving
 from openid_provider import PASSWORD as PASSWORD_THERE
+from places import AUDITOR, PASSWORD, later, serving
 from playwright.sync_api import expect, sync_playwright
 
 from fiscus.integrate.decision import BUDGET, CLERK, PLANNER, PROPOSAL

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import PASSWORD, TOWNSFOLK, hidden
+from places import PASSWORD, TOWNSFOLK, hidden
 from playwright.sync_api import expect, sync_playwright
 
 from fiscus.workflow.actor import Actor

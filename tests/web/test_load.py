@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import later, serving
+from places import later, serving
 
 from fiscus.bootstrap import open_office
 from fiscus.workflow.actor import Actor

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import hidden
+from places import hidden
 from playwright.sync_api import sync_playwright
 
 SCREENS = Path(__file__).parents[2] / "build" / "screens"

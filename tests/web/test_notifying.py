@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
-from conftest import free_port
+from places import free_port
 
 from fiscus.bootstrap import open_office
 from fiscus.errors import FiscusError, InvalidInput

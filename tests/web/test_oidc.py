@@ -12,7 +12,7 @@ import httpx
 import openid_provider
 import pyotp
 import pytest
-from conftest import AUDITOR, PASSWORD, known_by_email, serving
+from places import AUDITOR, PASSWORD, known_by_email, serving
 
 from fiscus.integrate.decision import CLERK, PROPOSAL
 from fiscus.workflow.canonical import timestamp

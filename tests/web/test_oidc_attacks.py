@@ -11,8 +11,8 @@ from itertools import count
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
-from conftest import AUDITOR, PASSWORD, free_port, known_by_email, serving
 from hostile_provider import CLIENT, EC, ED, OTHER, RSA, SECRET, encoded, hostile_provider
+from places import AUDITOR, PASSWORD, free_port, known_by_email, serving
 
 from fiscus.bootstrap import now
 from fiscus.integrate.decision import CLERK, PLANNER

@@ -10,8 +10,8 @@ from itertools import cycle
 import httpx
 import pytest
 import schemathesis
-from conftest import AUDITOR, serving
 from hypothesis import HealthCheck, Phase, given, settings
+from places import AUDITOR, serving
 from schemathesis.checks import CHECKS, load_all_checks
 
 from fiscus.integrate.decision import BUDGET, CLERK, PLANNER

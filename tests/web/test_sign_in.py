@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyotp
 import pytest
-from conftest import AUDITOR, PASSWORD
+from places import AUDITOR, PASSWORD
 
 from fiscus.integrate.decision import CLERK, PLANNER
 from fiscus.web.serve import first_link

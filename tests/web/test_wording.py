@@ -6,8 +6,8 @@ import re
 from html import unescape
 
 import pytest
-from conftest import hidden
 from jinja2 import UndefinedError
+from places import hidden
 
 from fiscus.integrate.decision import PROPOSAL
 from fiscus.web.rendering import templates
