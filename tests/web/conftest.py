@@ -11,7 +11,6 @@ import pytest
 from places import (
     AUDITOR,
     PASSWORD,
-    PLAN,
     TOWN,
     TOWNSFOLK,
     Elsewhere,
@@ -21,14 +20,10 @@ from places import (
 )
 
 from fiscus.bootstrap import open_office
-from fiscus.integrate.decision import BUDGET, CLERK, PLANNER, PROPOSAL, _prepare, seats
+from fiscus.integrate.decision import BUDGET, CLERK, PLANNER, baltimore_matrix, propose_baltimore, seats
 from fiscus.integrate.main_job import run_main_job
-from fiscus.integrate.proposing import content_of_run
-from fiscus.integrate.shipped import shipped_plan
-from fiscus.optimise.verify import stored_problem
 from fiscus.web.settings import CALLBACK
 from fiscus.workflow.actor import Actor
-from fiscus.workflow.authority.reading import read_matrix
 from fiscus.workflow.identity import commands as who
 from fiscus.workflow.identity.passwords import hash_password
 from fiscus.workflow.proposal import commands as do
@@ -54,17 +49,11 @@ def filled(tmp_path_factory, run_folder, hashed):
     """A database with people, budgets, the matrix, an auditor, and a proposal in review; to be copied."""
     path = tmp_path_factory.mktemp("web-db") / "filled.db"
     office = open_office(str(path))
-    matrix, problem = read_matrix(shipped_plan(PLAN) / "authority.yaml"), stored_problem(run_folder)
-    people = seats(matrix)
-    content = content_of_run(run_folder, title="FY2024 General Obligation bonds", risk_bands=matrix.risk_bands)
-    (fund,) = {item.fund for item in content.items}
-    at = office.clock()
+    at, people = office.clock(), seats(baltimore_matrix())
+    propose_baltimore(office.store, run_folder, at)
     with office.store.begin() as uow:
-        _prepare(uow, matrix, problem, people, fund, at)
         administer(who.AddPerson(AUDITOR, "Inspector"), uow, actor=Actor(CLERK), at=at)
         administer(who.GrantRole(AUDITOR, "auditor"), uow, actor=Actor(CLERK), at=at)
-        follow(do.Draft(PROPOSAL, content), uow, actor=Actor(PLANNER), at=at)
-        follow(do.Submit(PROPOSAL), uow, actor=Actor(PLANNER), at=at)
         uow.commit()
     for name in (CLERK, PLANNER, BUDGET, AUDITOR, *(person for holders in people.values() for person in holders)):
         office.sign_ins.set_credential(name, hashed)

@@ -14,12 +14,20 @@ from fiscus.core.money import compact
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the runs and the report.")] = Path("runs/demo"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
+    pages: Annotated[
+        bool,
+        typer.Option("--pages", help="Leave the recommendation in review, and show it to its approvers in a browser."),
+    ] = False,
+    port: Annotated[int, typer.Option(help="Port of the pages.")] = 8000,
 ) -> None:
     """Plan Baltimore's FY2024 General Obligation bonds four ways, compare, and take the recommendation through approval."""
     from fiscus.bootstrap import open_office
     from fiscus.integrate.decision import decide_baltimore
     from fiscus.integrate.main_job import run_main_job
 
+    if pages:
+        _pages(out, port)
+        return
     with sentences():
         with working("solving Baltimore's FY2024 bond programme"):
             job = run_main_job(out)
@@ -59,3 +67,36 @@ def demo(
             soft_wrap=True,
             markup=False,
         )
+
+
+def _pages(out: Path, port: int) -> None:
+    """A server with the recommendation in review, and links with which a few of its people choose a password."""
+    from fiscus.bootstrap import open_office
+    from fiscus.integrate.decision import CLERK, PLANNER, baltimore_matrix, propose_baltimore, seats, sign_but_one
+    from fiscus.integrate.main_job import run_main_job
+    from fiscus.web.serve import serve
+    from fiscus.web.settings import Settings
+    from fiscus.workflow.identity.sessions import PASSWORD, new_link
+
+    with sentences():
+        with working("solving Baltimore's FY2024 bond programme"):
+            run_main_job(out)
+            for stale in out.glob("pages.db*"):
+                stale.unlink()
+            office = open_office(str(out / "pages.db"))
+            last = sign_but_one(
+                office.store, propose_baltimore(office.store, out / "optimise", office.clock()), office.clock()
+            )
+        settings, people = Settings(f"http://127.0.0.1:{port}"), seats(baltimore_matrix())
+        screen.print("Choose a password by one of these links; each works once, for a day:", markup=False)
+        for person, about in (
+            (last, "sign: theirs is the last signature of the Planning Commission"),
+            (people["board_of_finance"][0], "sign after them, for the Board of Finance"),
+            (people["director_of_finance"][0], "release the money once all have signed"),
+            (PLANNER, "change it or take it back: they proposed it"),
+            (CLERK, "give others a link, on the page People: they administer"),
+        ):
+            link = f"{settings.origin}/begin/{new_link(office.sign_ins, PASSWORD, person, office.clock())}"
+            screen.print(f"{link}\n  {person} can {about}.", soft_wrap=True, markup=False)
+        screen.print(f"\nFiscus is at {settings.origin}; Ctrl-C ends it.", soft_wrap=True, markup=False)
+        serve(office, settings, "127.0.0.1", port, notify=False)

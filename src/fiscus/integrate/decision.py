@@ -71,25 +71,57 @@ def decide_baltimore(store: Store, run: Path, at: datetime) -> Decided:
     Raises:
         Refused: Where a rule forbids a step, as in a store that is not empty.
     """
-    matrix, problem = read_matrix(shipped_plan(PLAN) / "authority.yaml"), stored_problem(run)
-    people = seats(matrix)
+    hash_ = propose_baltimore(store, run, at)
+    matrix = baltimore_matrix()
+    steps = [f"{PLANNER} proposed it; what is signed is {hash_[:16]}."]
+    steps += _review(store, matrix, hash_, at)
+    steps += _release(store, seats(matrix), at)
+    with store.read() as reader:
+        audit, head = replayed(reader), reader.head()
+        seen = view(reader, PROPOSAL, at)
+    return Decided(seen, tuple(steps), tuple(audit), head.size, head.root)
+
+
+def baltimore_matrix() -> Matrix:
+    """The City's stages as an authority matrix."""
+    return read_matrix(shipped_plan(PLAN) / "authority.yaml")
+
+
+def propose_baltimore(store: Store, run: Path, at: datetime) -> str:
+    """People, budgets and the matrix, and a saved run as a proposal in review; gives what its approvers sign.
+
+    Args:
+        store: Empty.
+        run: Folder of the run.
+        at: Now.
+
+    Raises:
+        Refused: In a store that is not empty.
+    """
+    matrix, problem = baltimore_matrix(), stored_problem(run)
     content = content_of_run(run, title="FY2024 General Obligation bonds", risk_bands=matrix.risk_bands)
     (fund,) = {item.fund for item in content.items}  # The bonds are one.
     with store.begin() as uow:
-        _prepare(uow, matrix, problem, people, fund, at)
+        _prepare(uow, matrix, problem, seats(matrix), fund, at)
         uow.commit()
     with store.begin() as uow:
         follow(do.Draft(PROPOSAL, content), uow, actor=Actor(PLANNER), at=at)
         follow(do.Submit(PROPOSAL), uow, actor=Actor(PLANNER), at=at)
         hash_ = reading.known_proposal(uow, PROPOSAL).hash
         uow.commit()
-    steps = [f"{PLANNER} proposed it; what is signed is {hash_[:16]}."]
-    steps += _review(store, matrix, people, hash_, at)
-    steps += _release(store, people, at)
-    with store.read() as reader:
-        audit, head = replayed(reader), reader.head()
-        seen = view(reader, PROPOSAL, at)
-    return Decided(seen, tuple(steps), tuple(audit), head.size, head.root)
+    return hash_
+
+
+def sign_but_one(store: Store, hash_: str, at: datetime) -> str:
+    """All signatures of the first stage but the last; gives whose that is."""
+    matrix = baltimore_matrix()
+    stage = matrix.rules[0].stages[0]
+    *others, last = seats(matrix)[stage.role][: stage.need]
+    for person in others:
+        with store.begin() as uow:
+            follow(do.Approve(PROPOSAL, hash_), uow, actor=Actor(person), at=at)
+            uow.commit()
+    return last
 
 
 def _prepare(
@@ -112,9 +144,9 @@ def _prepare(
         set_budget(budget, uow, actor=Actor(BUDGET), at=at)
 
 
-def _review(store: Store, matrix: Matrix, people: Mapping[str, list[str]], hash_: str, at: datetime) -> list[str]:
+def _review(store: Store, matrix: Matrix, hash_: str, at: datetime) -> list[str]:
     """Every stage by as many of its members as it needs."""
-    told = []
+    told, people = [], seats(matrix)
     for stage in matrix.rules[0].stages:
         status = ""
         for person in people[stage.role][: stage.need]:
