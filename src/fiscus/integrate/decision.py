@@ -92,14 +92,17 @@ def propose_baltimore(store: Store, run: Path, at: datetime) -> str:
 
     Args:
         store: Empty.
-        run: Folder of the run.
+        run: Folder of the run; those beside it are the alternatives that were considered.
         at: Now.
 
     Raises:
         Refused: In a store that is not empty.
     """
     matrix, problem = baltimore_matrix(), stored_problem(run)
-    content = content_of_run(run, title="FY2024 General Obligation bonds", risk_bands=matrix.risk_bands)
+    others = sorted(each.parent for each in run.parent.glob("*/result.json") if each.parent != run)
+    content = content_of_run(
+        run, title="FY2024 General Obligation bonds", risk_bands=matrix.risk_bands, alternatives=others
+    )
     (fund,) = {item.fund for item in content.items}  # The bonds are one.
     with store.begin() as uow:
         _prepare(uow, matrix, problem, seats(matrix), fund, at)
