@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import os
+import random
 import threading
 from collections import Counter
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from worker import content, give, prepare, shown
 from writing import account, fund, note
 
 from fiscus.errors import Conflict, FiscusError, InvalidInput, Overdrawn, Refused
-from fiscus.workflow.audit.log import unbroken
+from fiscus.workflow.audit.log import hash_of, unbroken
 from fiscus.workflow.audit.merkle import root_of
 from fiscus.workflow.audit.replaying import replayed
-from fiscus.workflow.ports import Filter, Index, Notice, Transfer
+from fiscus.workflow.ports import Entry, Filter, Index, Notice, Stamp, Transfer
 from fiscus.workflow.proposal import commands as do
 from fiscus.workflow.service import follow
 from fiscus.workflow.store import ending, turns
+from fiscus.workflow.store.memory import MemoryStore
 from fiscus.workflow.store.sql import SqlStore
 
 
@@ -73,14 +76,24 @@ def whole(reader):
 
 
 def commits(store):
-    """Counts how often the log is written to from now on."""
-    counted, finish = [], store._turns._transaction.finish
+    """Of how many pieces of work each commit is from now on."""
+    counted, kept, transaction = [], [], store._turns._transaction
+    opened, run, finish = transaction.opened, transaction.run, transaction.finish
 
-    def counting(shared):
-        counted.append(shared.members)
+    def opening(known):
+        kept.clear()
+        return opened(known)
+
+    def running(shared, work):
+        made = run(shared, work)
+        kept.append(work)
+        return made
+
+    def finishing(shared):
         finish(shared)
+        counted.append(len(kept))
 
-    store._turns._transaction.finish = counting
+    transaction.opened, transaction.run, transaction.finish = opening, running, finishing
     return counted
 
 
@@ -222,27 +235,317 @@ def test_nobody_is_told_before_the_commit_and_all_hear_where_it_fails(sql):
     crowd = Crowd(sql)
     sql._turns._transaction.finish = broken
     came = crowd.let(*((number, adding(f"proposal/{number}")) for number in range(3)))
-    assert [type(came[number]) for number in range(3)] == [OSError, FiscusError, FiscusError]
+    assert [type(came[number]) for number in range(3)] == [OSError] * 3
     sql._turns._transaction.finish = finish
     with sql.read() as reader:
         assert reader.head().size == 0
     assert sql.together(adding("proposal/0")) == 1
 
 
-def test_a_transaction_that_the_database_gave_up_is_nobodys(postgres_url):
-    """What fails while reading spoils the transaction in PostgreSQL; whoever catches it cannot go on, and nor can the others."""
+def test_what_rests_on_work_that_was_not_kept_is_done_again(sql):
+    """A refusal for the sake of somebody whose work the database then does not take would be a false one."""
+    transaction, times = sql._turns._transaction, []
+    finish = transaction.finish
+
+    def once(shared):
+        times.append(1)
+        if len(times) < 3:  # Of both together, and of the first alone.
+            raise OSError("the disk is full")
+        finish(shared)
+
+    transaction.finish = once
+    came = Crowd(sql).let(("first", adding("proposal/0", who="first")), ("second", adding("proposal/0", who="second")))
+    assert isinstance(came["first"], OSError)
+    assert came["second"] == 1
+    with sql.read() as reader:
+        assert [event.data["who"] for event in reader.events()] == ["second"]
+
+
+def test_whether_a_commit_was_carried_out_that_nobody_answered_is_not_known(sql):
+    """The answer gets lost after the database did it: nobody is told that it was not kept, and the same key is answered."""
+    transaction = sql._turns._transaction
+    finish = transaction.finish
+
+    def lost(shared):
+        finish(shared)
+        raise ConnectionError("the connection is gone")
+
+    def refused(uow):
+        raise Refused("rule", "No.")
+
+    transaction.finish = lost
+    came = Crowd(sql).let(("a", adding("proposal/0")), ("b", adding("proposal/1")), ("c", refused))
+    assert all("nobody knows" in str(error) for error in came.values())
+    with sql.begin() as uow:
+        note(uow, "proposal/2")
+        with pytest.raises(FiscusError, match="nobody knows"):
+            uow.commit()
+    transaction.finish = finish
+    with sql.read() as reader:
+        assert reader.head().size == 3
+        assert reader.answer("c.proposal/1.0") == {"seq": 2}
+    assert sql.together(adding("proposal/0", 1)) == 4
+
+
+def test_a_transaction_that_the_database_gave_up_is_begun_anew_for_each(postgres_url):
+    """What fails while reading spoils the transaction in PostgreSQL, whether or not it is caught; the others have theirs."""
     store = SqlStore.open(postgres_url)
 
     def spoils(uow):
         uow.run("SELECT 1 / 0")
 
-    came = Crowd(store).let(("before", adding("proposal/0")), ("spoils", spoils), ("after", adding("proposal/1")))
-    assert isinstance(came["before"], FiscusError)
+    def catches(uow):
+        note(uow, "proposal/2")
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            uow._look("SELECT 1 / 0", ())
+
+    came = Crowd(store).let(
+        ("before", adding("proposal/0")), ("spoils", spoils), ("catches", catches), ("after", adding("proposal/1"))
+    )
+    assert (came["before"], came["after"]) == (1, 2)
     assert "division by zero" in str(came["spoils"])
-    assert came["after"] == 1
+    assert isinstance(came["catches"], FiscusError)
     with store.read() as reader:
-        assert [record.stream for record in reader.find(Filter())] == ["proposal/1"]
+        assert {record.stream for record in reader.find(Filter())} == {"proposal/0", "proposal/1"}
     store.close()
+
+
+def test_a_transaction_that_sqlite_gave_up_is_nobodys(sqlite_url):
+    store = SqlStore.open(sqlite_url)
+
+    def gives_up(uow):
+        note(uow, "proposal/2")
+        uow.connection.execute("ROLLBACK")  # As SQLite does by itself where a disk fails.
+
+    came = Crowd(store).let(("before", adding("proposal/0")), ("gives up", gives_up), ("after", adding("proposal/1")))
+    assert (came["before"], came["after"]) == (1, 2)
+    assert isinstance(came["gives up"], FiscusError)
+    with store.read() as reader:
+        whole(reader)
+        assert {record.stream for record in reader.find(Filter())} == {"proposal/0", "proposal/1"}
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        lambda uow: uow.remember("k" * 6_000, {}),
+        lambda uow: note(uow, "proposal/" + "p" * 6_000),
+        lambda uow: note(uow, index=Index("proposal", amount=2**63)),
+        lambda uow: note(uow, index=Index("proposal", owner=None)),
+        lambda uow: note(uow, index=Index("proposal", title="half \ud800")),
+        lambda uow: uow.keep(b"\0"),
+        lambda uow: uow.send([Notice("a\0", {})]),
+        lambda uow: uow.move([Transfer(account("appropriated"), account("available"), 0)], 1),
+        lambda uow: uow.move([Transfer(account("appropriated"), account("available"), 5, "a\0")], 1),
+        lambda uow: uow.move([Transfer(account("appropriated"), account("available"), 5)], 99),
+    ],
+)
+def test_what_the_database_would_not_take_is_refused_before_it_is_anybody_elses(sql, poison):
+    """And whoever catches that cannot commit the rest."""
+
+    def caught(uow):
+        note(uow, "proposal/9")
+        with pytest.raises((InvalidInput, AttributeError)):
+            poison(uow)
+
+    counted = commits(sql)
+    came = Crowd(sql).let(
+        ("before", adding("proposal/0")), ("poison", poison), ("caught", caught), ("after", adding("proposal/1"))
+    )
+    assert counted == [2]
+    assert (came["before"], came["after"]) == (1, 2)
+    assert isinstance(came["poison"], InvalidInput)
+    assert isinstance(came["caught"], FiscusError)
+    with sql.read() as reader:
+        whole(reader)
+        assert reader.balances() == {}
+
+
+def places(store):
+    with store.engine.connect() as connection:
+        found = connection.execute(sa.text("SELECT role, stream FROM waiting ORDER BY role, stream")).fetchall()
+    return [tuple(row) for row in found]
+
+
+@pytest.mark.parametrize("between", ["nothing", "money", "reading"])
+@pytest.mark.parametrize("roles", [("board", "payer"), ("board", "board"), ("board", "head"), ("head", "board")])
+@pytest.mark.parametrize("new", [False, True])
+def test_a_stream_changed_twice_in_one_transaction(sql, between, roles, new):
+    """By two pieces of work, whatever is written between them."""
+
+    def index(role):
+        return Index("proposal", owner=role, lineage=role, waiting=((role, "city"),))
+
+    def change(number, role):
+        def work(uow):
+            (event,) = note(uow, "proposal/p", number, index=index(role))
+            if number % 2 and between == "money":
+                uow.move([Transfer(account("available"), account("reserved"), 1)], event.seq)
+            if number % 2 and between == "reading":
+                assert [each.stream for each in uow.find(Filter(owner=role))] == ["proposal/p"]
+            return event.seq
+
+        return work
+
+    with sql.begin() as uow:
+        (event,) = note(uow, "proposal/other")
+        fund(uow, 10, event.seq)
+        if not new:
+            note(uow, "proposal/p", index=index("head"))
+            note(uow, "proposal/p", 1, index=index("head"))
+        uow.commit()
+    begin, counted = 0 if new else 2, commits(sql)
+    first, last = roles
+    came = Crowd(sql).let(
+        (0, change(begin, first)), (1, change(begin + 1, last)), ("other", adding("proposal/another"))
+    )
+    assert not [error for error in came.values() if isinstance(error, BaseException)]
+    assert counted == [3]
+    assert places(sql) == [(last, "proposal/p")]
+    with sql.read() as reader:
+        whole(reader)
+        for wanted in (Filter(owner=last), Filter(lineage=last), Filter(waiting=((last, "city"),))):
+            assert [record.stream for record in reader.find(wanted)] == ["proposal/p"]
+
+
+def test_whoever_is_interrupted_while_waiting_keeps_nobody_waiting(sql, monkeypatch):
+    """Ctrl-C in the main thread, whose turn then comes to nobody."""
+    wait = turns.Ticket.wait
+
+    def interrupted(ticket, seconds=-1):
+        wait(ticket, seconds)
+        raise KeyboardInterrupt
+
+    came = Crowd(sql)
+    with sql.begin():
+        monkeypatch.setattr(turns.Ticket, "wait", interrupted)
+        came.give("interrupted", adding("proposal/0"))
+        monkeypatch.setattr(turns.Ticket, "wait", wait)
+    came.threads[0].join(60)
+    assert isinstance(came.came["interrupted"], KeyboardInterrupt)
+    assert sql.together(adding("proposal/1")) == 1
+
+
+def test_whoever_leads_and_is_interrupted_tells_the_others(sql):
+    def interrupt(uow):
+        raise KeyboardInterrupt
+
+    came = Crowd(sql).let(("a", adding("proposal/0")), ("b", interrupt), ("c", adding("proposal/1")))
+    assert isinstance(came["a"], KeyboardInterrupt)  # It was the first, and did the work of all.
+    assert isinstance(came["b"], FiscusError)
+    assert came["c"] == 1  # It was not taken yet, and had its turn.
+
+
+def test_lists_within_a_transaction_are_those_of_memory(sql):
+    """The same pieces of work, in groups, on a database and in memory: the same answers, refusals, lists and books."""
+    source = random.Random(20261129)
+    memory = MemoryStore()
+    for _ in range(12):
+        works = [script(source) for _ in range(source.randrange(1, 7))]
+        expected = {number: outcome(memory.together, work) for number, work in enumerate(works)}
+        came = Crowd(sql).let(*enumerate(works))
+        assert {number: told(each) for number, each in came.items()} == expected
+        with sql.read() as one, memory.read() as other:
+            assert everything(one) == everything(other)
+
+
+def told(came):
+    return (type(came).__name__, str(came)) if isinstance(came, BaseException) else came
+
+
+def outcome(together, work):
+    try:
+        return together(work)
+    except FiscusError as error:
+        return told(error)
+
+
+def everything(reader):
+    waiting = [[each.stream for each in reader.find(Filter(waiting=((role, ""),)))] for role in "abcd"]
+    booked = [(each.number, each.seq, each.transfer) for each in reader.booked()]
+    notices = [notice for _, notice in reader.notices()]
+    roles = [sorted(reader.session_roles(f"s{number}")) for number in range(4)]
+    return (
+        reader.head(),
+        list(reader.find(Filter())),
+        reader.balances(),
+        list(reader.contents()),
+        booked,
+        notices,
+        roles,
+        waiting,
+    )
+
+
+def script(source):
+    """A piece of work of a few random steps."""
+    kinds = (
+        *["append"] * 4,
+        "keep",
+        "move",
+        "remember",
+        "send",
+        "read",
+        "find",
+        "family",
+        "answer",
+        "books",
+        "log",
+        "fail",
+    )
+    steps = [(source.choice(kinds), source.randrange(4), source.randrange(4), source.randrange(1, 6)) for _ in range(5)]
+
+    def work(uow):
+        said, seq = [], 0
+        for kind, a, b, c in steps:
+            stream, digest = f"proposal/{a}", hash_of(b'{"k":%d}' % b)
+            if kind == "append":
+                places = tuple((role, "city") for role in "abcd"[:b] if (c >> "abcd".index(role) % 3) & 1)
+                index = Index(
+                    "proposal", f"s{c}", f"o{b}", "", f"l{a % 2}", c, "2026" if c % 2 else "", places, f"T{b}"
+                )
+                record = uow.load(stream)
+                stamp = Stamp("2026-11-23T20:00:00.000000Z", "ann", session=f"s{b}" if c % 2 else "")
+                entries = [Entry("Noted", {"role": f"r{c}"})] * (1 + b % 2)
+                made = uow.append(stream, record.version if record else 0, stamp, entries, {"v": "x" * c}, index)
+                seq = made[-1].seq
+                said.append([event.hash for event in made])
+            elif kind == "move" and seq:
+                sides = ("appropriated", "available") if a % 2 else ("available", "reserved")
+                uow.move([Transfer(*map(account, sides), c)], seq)
+            elif kind == "find":
+                wanted = (Filter(owner=f"o{b}"), Filter(status=(f"s{c}",)), Filter(waiting=(("a", ""), ("b", "city"))),
+                          Filter(text=f"t{b}"), Filter(overdue="2027", limit=2), Filter(limit=2, offset=1))[(a + b + c) % 6]  # fmt: skip
+                said.append((list(uow.find(wanted)), uow.count(wanted)))
+            elif kind == "fail" and c == 1:
+                raise Refused("rule", "No.")
+            else:
+                said.append(asked(uow, kind, stream, digest, a, b, c))
+        return said
+
+    return work
+
+
+def asked(uow, kind, stream, digest, a, b, c):
+    """What a step answers that needs no more words."""
+    return {
+        "keep": lambda: uow.keep(b'{"k":%d}' % b),
+        "remember": lambda: uow.remember(f"c{a}{b}", {"a": c}),
+        "send": lambda: uow.send([Notice(f"t{c}", {"b": b})]),
+        "read": lambda: (uow.load(stream), uow.content(digest)),
+        "family": lambda: [record.stream for record in uow.find(Filter(kind="proposal", lineage=f"l{a % 2}"))],
+        "answer": lambda: uow.answer(f"c{a}{b}"),
+        "books": lambda: dict(uow.balances()),
+        "log": lambda: (
+            [event.hash for event in (*uow.events(), *uow.backwards(stream))],
+            list(uow.contents()),
+            [each.transfer for each in uow.booked()],
+            sorted(uow.session_roles(f"s{b}")),
+            (uow.head(), uow.latest()),
+            [notice for _, notice in uow.notices()],
+        ),
+    }.get(kind, lambda: None)()
 
 
 def test_a_unit_of_work_inside_another_is_refused_at_once(sql):

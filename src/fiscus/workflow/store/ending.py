@@ -27,7 +27,7 @@ class End:
         booked: Number of transfers.
         changed: Whether it is not as the database has it.
         records: Streams as they stand, those that were looked at; None for one that is not there.
-        text: Characters in them.
+        text: Characters in them, and a hundred for each.
         families: Names of streams by kind and lineage, those that were looked for.
     """
 
@@ -74,5 +74,5 @@ class End:
             self.records.clear()
             self.families.clear()
             self.text = 0
-        self.text += len(record.text) if record is not None else 0
+        self.text += len(stream) + 100 + (len(record.text) if record is not None else 0)
         self.records[stream] = record

@@ -119,13 +119,40 @@ class Pending:
         write("waiting", rows.NOW_WAITING, come)
 
 
+LONGEST_NAME = 500
+"""Bytes of what rows are found by; PostgreSQL's indexes take less than 2,704."""
+
+
 def checked(row: Row) -> Row:
-    """The same, if every database can keep it: PostgreSQL has no text with a NUL in it, and nobody else shall fail for it.
+    """The same, if every database can keep it: with the rows of others it is written, and nobody else shall fail for it.
 
     Raises:
-        InvalidInput: Where it cannot.
+        InvalidInput: For other values than texts and integers, text with a NUL or half a character, and integers beyond 64 bits.
     """
     for value in row:
-        if type(value) is str and "\0" in value:
-            raise InvalidInput(f"the store cannot keep this: {value[:60]!r} holds a NUL character")
+        kind = type(value)
+        if kind is str:
+            if "\0" in value or not (value.isascii() or _whole(value)):
+                raise InvalidInput(f"the store cannot keep this: {value[:60]!r} holds a NUL or half a character")
+        elif kind is not int or not -(2**63) <= value < 2**63:
+            raise InvalidInput(f"the store cannot keep this: {value!r} is neither a text nor an integer of 64 bits")
     return row
+
+
+def _whole(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def named(name: str) -> str:
+    """The same, if rows can be found by it.
+
+    Raises:
+        InvalidInput: Where it is too long, or no text that a database can keep.
+    """
+    if len(checked((name,))[0].encode()) > LONGEST_NAME:
+        raise InvalidInput(f"the store cannot keep this: {name[:60]!r} and so on is longer than {LONGEST_NAME} bytes")
+    return name

@@ -20,9 +20,9 @@ from fiscus.workflow.store.connections import Connections, engine_of
 from fiscus.workflow.store.ending import End
 from fiscus.workflow.store.migrating import migrate
 from fiscus.workflow.store.reading import SqlReader
-from fiscus.workflow.store.turns import BUSY, Shared, Turns
+from fiscus.workflow.store.turns import BUSY, Shared, Spoilt, Turns
 from fiscus.workflow.store.unit import SqlUnit
-from fiscus.workflow.store.writing import write_all, write_one
+from fiscus.workflow.store.writing import sound, write_all, write_one
 
 T = TypeVar("T")
 
@@ -52,13 +52,20 @@ class SqlTransaction:
 
     def finish(self, shared: Shared) -> None:
         connection, end = shared.connection, shared.end
+        if not sound(connection, self.dialect):
+            raise FiscusError(rows.FAILED)
         shared.pending.flush(partial(write_all, connection, self.dialect))
         if end.changed:
             write_one(connection, self.dialect, "chain", rows.END, end.row())
             end.changed = False
-        done = write_one(connection, self.dialect, "commit", "COMMIT")
-        # Where a statement failed, PostgreSQL undoes and says so.
+        shared.committing = True
+        try:
+            done = write_one(connection, self.dialect, "commit", "COMMIT")
+        except Exception:
+            shared.committing = self.dialect == "postgresql" or not connection.in_transaction
+            raise
         if self.dialect == "postgresql" and done.statusmessage != "COMMIT":
+            shared.committing = False  # Where a statement failed, PostgreSQL undoes and says so.
             raise FiscusError(rows.FAILED)
 
     def run(self, shared: Shared, work: Callable[[SqlUnit], T]) -> T:
@@ -66,9 +73,13 @@ class SqlTransaction:
         try:
             result = work(unit)
             unit.add()
-            return result
-        finally:
-            unit.leave()
+        except BaseException as error:
+            try:
+                unit.leave()
+            except Spoilt:
+                raise Spoilt from error
+            raise
+        return result
 
 
 class SqlStore:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,13 +19,16 @@ from fiscus.errors import FiscusError
 from fiscus.workflow.store.connections import WAIT_SECONDS, Connections
 from fiscus.workflow.store.ending import End
 from fiscus.workflow.store.pending import Pending
-from fiscus.workflow.store.rows import FAILED
 
 MOST = 64
 """Pieces of work that one commit makes durable, at most: the first of them waits for the last."""
 
 BUSY = f"others have been writing for {WAIT_SECONDS} seconds: try again later"
 NESTED = "a unit of work is open in this thread already: end it before another begins"
+NOT_KEPT = "the database could not keep this, nor what others gave it at the same time: try again"
+IN_DOUBT = (
+    "the database did not answer the commit, so nobody knows whether this was kept: send it again with the same key"
+)
 
 
 @dataclass(eq=False, slots=True)
@@ -35,13 +39,15 @@ class Shared:
         connection: Of the driver.
         end: Of the log, as the transaction leaves it.
         pending: What is to be written with the commit.
-        members: How many pieces of work are in it already.
+        torn: Whether writing what was pending failed half-way: nothing of the transaction can be kept.
+        committing: Whether the database was asked to commit.
     """
 
     connection: Any
     end: End
     pending: Pending = field(default_factory=Pending)
-    members: int = 0
+    torn: bool = False
+    committing: bool = False
 
     def protect(self) -> None:
         """Begin a savepoint inside those before it, so that what others did stays when what comes now is undone."""
@@ -77,13 +83,13 @@ class Ticket:
         work: To be done; None for somebody who wants a transaction of their own.
     """
 
-    __slots__ = ("_lock", "done", "error", "result", "work")
+    __slots__ = ("_lock", "done", "error", "result", "settled", "taken", "work")
 
     def __init__(self, work: Callable[[Any], Any] | None = None) -> None:
         self._lock = threading.Lock()
         self._lock.acquire()
         self.work = work
-        self.done = False
+        self.taken, self.settled, self.done = False, False, False  # By somebody who does it; and told.
         self.result: Any = None
         self.error: BaseException | None = None
 
@@ -94,6 +100,29 @@ class Ticket:
     def wake(self) -> None:
         """Its turn has come, or its work is done."""
         self._lock.release()
+
+    def clear(self) -> None:
+        """As if its work had not been done."""
+        self.result, self.error = None, None
+
+    def settle(self, error: BaseException | None = None) -> None:
+        """What came of it is known, or that it is not."""
+        self.settled = True
+        if error is not None:
+            self.error = error
+
+
+_turns: weakref.WeakSet[Turns] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    """In a child of a fork, which begins with one thread: turns, and locks that others held, are the parent's."""
+    for each in _turns:
+        each.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class Turns:
@@ -106,10 +135,11 @@ class Turns:
 
     def __init__(self, connections: Connections, transaction: Transaction) -> None:
         self._connections, self._transaction = connections, transaction
-        self._forget()
+        self.forget()
+        _turns.add(self)
 
-    def _forget(self) -> None:
-        self._process = os.getpid()
+    def forget(self) -> None:
+        """Begin anew: nobody writes, and nobody waits."""
         self._lock = threading.Lock()
         self._waiting: deque[Ticket] = deque()
         self._busy = False
@@ -130,9 +160,18 @@ class Turns:
             raise
 
     def commit(self, shared: Shared) -> None:
-        """Make it durable."""
+        """Make it durable.
+
+        Raises:
+            FiscusError: Where nobody knows whether it is.
+        """
         self._known = None
-        self._transaction.finish(shared)
+        try:
+            self._transaction.finish(shared)
+        except Exception as error:
+            if shared.committing:
+                raise FiscusError(IN_DOUBT) from error
+            raise
         self._known = shared.end
 
     def leave(self, shared: Shared) -> None:
@@ -158,8 +197,6 @@ class Turns:
 
     def _queue(self, ticket: Ticket) -> None:
         """Wait until it is a ticket's turn, or its work is done."""
-        if self._process != os.getpid():
-            self._forget()  # A child of a fork: turns are its parent's.
         me = threading.get_ident()
         with self._lock:
             if not self._busy:
@@ -168,59 +205,110 @@ class Turns:
             if self._thread == me:
                 raise FiscusError(NESTED)
             self._waiting.append(ticket)
-        if ticket.wait(WAIT_SECONDS):
-            if not ticket.done:
-                self._thread = me
-            return
-        with self._lock:
-            if ticket in self._waiting:
-                self._waiting.remove(ticket)
-                raise FiscusError(BUSY)
-        ticket.wait()  # It came at the last moment, or is being done just now.
+        try:
+            if not ticket.wait(WAIT_SECONDS):
+                with self._lock:
+                    if ticket in self._waiting:
+                        self._waiting.remove(ticket)
+                        raise FiscusError(BUSY)
+                ticket.wait()  # It came at the last moment, or is being done just now.
+        except FiscusError:
+            raise
+        except BaseException:  # As Ctrl-C: nobody may be left waiting for a turn that was given to us.
+            self._give_up(ticket)
+            raise
         if not ticket.done:
             self._thread = me
+
+    def _give_up(self, ticket: Ticket) -> None:
+        with self._lock:
+            queued = ticket in self._waiting
+            if queued:
+                self._waiting.remove(ticket)
+        if not queued and not ticket.taken:
+            self._pass_on()
 
     def _lead(self, ticket: Ticket) -> None:
         """Do the work of everybody who waits, commit, and tell them."""
         tickets = [ticket]
         try:
-            shared = self._transaction.opened(self._known)
             try:
-                self._known = None
-                self._do(shared, tickets)
-                if shared.members:
-                    self._transaction.finish(shared)
-                self._known = shared.end
-            finally:
-                self._connections.back(shared.connection)
+                self._attempt(tickets)
+            except Exception:
+                if len(tickets) == 1:
+                    raise
+                for each in tickets:
+                    each.clear()
+                for each in tickets:  # Whosever it was that the database did not take: it takes the others one by one.
+                    self._alone(each)
         except BaseException as error:
             for each in tickets:
-                if each.error is None:
-                    mine = each is ticket and not isinstance(error, Spoilt)
-                    each.error = error if mine else FiscusError(FAILED)
+                if not each.settled:
+                    each.settle(_own(error) if each is ticket else FiscusError(NOT_KEPT))
             if not isinstance(error, Exception):
                 raise
         finally:
-            self._pass_on()
             for each in tickets[1:]:
                 each.done = True
                 each.wake()
+            self._pass_on()
 
-    def _do(self, shared: Shared, tickets: list[Ticket]) -> None:
+    def _alone(self, ticket: Ticket) -> None:
+        """Do one piece of work in a transaction of its own."""
+        try:
+            self._attempt([ticket], grow=False)
+        except Exception as error:
+            ticket.settle(_own(error))
+
+    def _attempt(self, tickets: list[Ticket], *, grow: bool = True) -> None:
+        """One transaction.
+
+        Args:
+            tickets: Whose work is done; with that of those who wait, where it may grow.
+            grow: Whether it may.
+
+        Raises:
+            Exception: Where nothing of it is kept.
+        """
+        shared = self._transaction.opened(self._known)
+        try:
+            self._known = None
+            done = self._do(shared, tickets, grow)
+            if done:
+                self._transaction.finish(shared)
+            self._known = shared.end
+            for each in tickets:
+                each.settle()
+        except BaseException as error:
+            if not shared.committing:
+                raise
+            for each in tickets:  # A refusal may rest on what is in doubt.
+                doubt = FiscusError(IN_DOUBT)
+                doubt.__cause__ = error
+                each.settle(doubt)
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            self._connections.back(shared.connection)
+
+    def _do(self, shared: Shared, tickets: list[Ticket], grow: bool) -> int:
+        """How many pieces of work are to be kept."""
+        done = 0
         for ticket in tickets:  # It grows.
             try:
                 assert ticket.work is not None
                 ticket.result = self._transaction.run(shared, ticket.work)
-                shared.members += 1
-            except Spoilt as spoilt:
-                ticket.error = spoilt.__context__
+                done += 1
+            except Spoilt:
                 raise
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 ticket.error = error
-            if len(tickets) < MOST:
+            if grow and len(tickets) < MOST:
                 with self._lock:
                     if self._waiting and self._waiting[0].work is not None:
+                        self._waiting[0].taken = True
                         tickets.append(self._waiting.popleft())
+        return done
 
     def _pass_on(self) -> None:
         """The next one's turn, if anybody waits."""
@@ -230,3 +318,8 @@ class Turns:
                 self._waiting.popleft().wake()
             else:
                 self._busy = False
+
+
+def _own(error: BaseException) -> BaseException:
+    """What a piece of work raised itself, where it could not be undone either."""
+    return error.__cause__ if isinstance(error, Spoilt) and error.__cause__ is not None else error

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from fiscus.errors import Conflict, FiscusError
+from fiscus.errors import Conflict, FiscusError, InvalidInput
 from fiscus.workflow.audit.log import hash_of, written
 from fiscus.workflow.ports import (
     Account,
@@ -24,17 +25,31 @@ from fiscus.workflow.ports import (
 )
 from fiscus.workflow.store import rows
 from fiscus.workflow.store.money import changes, overdrawn
-from fiscus.workflow.store.pending import NOWHERE, Change, Pending, checked
+from fiscus.workflow.store.pending import NOWHERE, Change, Pending, checked, named
 from fiscus.workflow.store.reading import SqlReader
 from fiscus.workflow.store.rows import COMMITTED, FAILED, LEFT
 from fiscus.workflow.store.turns import Shared, Spoilt
-from fiscus.workflow.store.writing import write_all, write_one
+from fiscus.workflow.store.writing import sound, write_all, write_one
 
-IN_TRANSACTION = 2
-"""``PQTRANS_INTRANS`` of libpq: inside a transaction in which nothing failed."""
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _FAILED_BALANCE = re.compile(r", (-\d+), 1\)\.?$")
 """The row that PostgreSQL refused, at its end: balance, and that the account is hard."""
+
+
+def _whole(method: Callable[Concatenate[SqlUnit, P], T]) -> Callable[Concatenate[SqlUnit, P], T]:
+    """A method that writes: once one of them failed, nothing of the unit of work can be committed."""
+
+    @functools.wraps(method)
+    def guarded(self: SqlUnit, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return method(self, *args, **kwargs)
+        except BaseException:
+            self._over = self._over or FAILED
+            raise
+
+    return guarded
 
 
 class SqlUnit(SqlReader):
@@ -61,6 +76,8 @@ class SqlUnit(SqlReader):
 
     def run(self, statement: str, values: Sequence[Any] = ()) -> Any:
         """A statement, which finds everything written that was to be."""
+        if self._over in (COMMITTED, LEFT):
+            raise FiscusError(self._over)
         self._settle()
         if not statement.startswith("SELECT"):
             self._begin_writing()
@@ -73,8 +90,7 @@ class SqlUnit(SqlReader):
     def _settle(self) -> None:
         if self._over:
             return
-        if self._shared.pending:
-            self._shared.pending.flush(self._write_all)
+        self._settle_others()
         if self._mine:
             self._begin_writing()
             self._mine.flush(self._write_all)
@@ -86,13 +102,25 @@ class SqlUnit(SqlReader):
         if not self._wrote:
             self._wrote = True
             if self._finish is None:  # Others go on where this fails.
-                if self._shared.pending:
-                    self._shared.pending.flush(self._write_all)
+                self._settle_others()
                 self._shared.protect()
+
+    def _settle_others(self) -> None:
+        """Write what others want written; where that fails, half of it may be."""
+        if self._shared.pending:
+            try:
+                self._shared.pending.flush(self._write_all)
+            except BaseException:
+                self._shared.torn = True
+                raise
 
     def _look(self, statement: str, values: Sequence[Any]) -> Any:
         """A statement about what is never pending, or is looked for there first."""
-        return super().run(statement, values)
+        try:
+            return super().run(statement, values)
+        except Exception:
+            self._over = self._over or FAILED
+            raise
 
     def head(self) -> Head:
         return Head(self._end.size, self._end.hash, self._end.frontier.root().hex())
@@ -118,14 +146,15 @@ class SqlUnit(SqlReader):
         return None if row is None else rows.record(row)
 
     def find(self, wanted: Filter) -> Sequence[Record]:
-        if not wanted.lineage or wanted != Filter(kind=wanted.kind, lineage=wanted.lineage):
+        if not (wanted.kind and wanted.lineage) or wanted != Filter(kind=wanted.kind, lineage=wanted.lineage):
             return super().find(wanted)
-        found = [record for name in self._family(wanted) if (record := self.load(name)) is not None]
+        key = (wanted.kind, wanted.lineage)
+        known = (record for name in self._family(key) if (record := self.load(name)) is not None)
+        found = [record for record in known if (record.index.kind, record.index.lineage) == key]
         return sorted(found, key=lambda record: (record.updated, record.stream), reverse=True)
 
-    def _family(self, wanted: Filter) -> set[str]:
+    def _family(self, key: tuple[str, str]) -> set[str]:
         """Names of a kind and lineage, those included that are not written yet."""
-        key = (wanted.kind, wanted.lineage)
         names = self._end.families.get(key)
         if names is None:
             names = {row[0] for row in self._look(rows.FAMILY, key).fetchall()}
@@ -159,6 +188,7 @@ class SqlUnit(SqlReader):
         values = (*books, bucket) if bucket else books
         return rows.balances(self._look(rows.balances_of(len(books), bool(bucket)), values).fetchall())
 
+    @_whole
     def append(
         self, stream: str, expected: int, stamp: Stamp, entries: Sequence[Entry], state: Document, index: Index
     ) -> tuple[Written, ...]:
@@ -169,13 +199,21 @@ class SqlUnit(SqlReader):
                 Conflict(f"{stream} is at {version}, not at {expected} any more: look again and decide again.")
             )
         self._open()
+        for name in (
+            stream,
+            index.owner,
+            index.unit,
+            index.lineage,
+            *(part for place in index.waiting for part in place),
+        ):
+            named(name)
         index = replace(index, waiting=tuple(dict.fromkeys(index.waiting))) if len(index.waiting) > 1 else index
         row = checked(rows.new_stream(stream, expected + len(entries), state, index, stamp.at))
         self._before.setdefault(stream, record)
         made = self._events(stream, expected, stamp, entries)
         mine = self._mine
         mine.events += [_event(each) for each in made]
-        pending = mine.streams.get(stream) or self._shared.pending.streams.get(stream)
+        pending = mine.streams.get(stream)  # What others want written before this is chained to it when it is added.
         mine.streams[stream] = Change(pending.before if pending else before, row, index)
         self._end.note(stream, Record(stream, made[-1].version, row[1], index, stamp.at))
         if (before.kind, before.lineage) != (index.kind, index.lineage):
@@ -183,7 +221,7 @@ class SqlUnit(SqlReader):
             self._end.families.pop((index.kind, index.lineage), None)
         if stamp.session:
             roles = sorted({str(entry.data["role"]) for entry in entries if "role" in entry.data})
-            mine.roles += [checked((stamp.session, role)) for role in roles]
+            mine.roles += [(named(stamp.session), named(role)) for role in roles]
         return made
 
     def _events(self, stream: str, expected: int, stamp: Stamp, entries: Sequence[Entry]) -> tuple[Written, ...]:
@@ -196,10 +234,11 @@ class SqlUnit(SqlReader):
         end.changed = True
         return tuple(made)
 
+    @_whole
     def keep(self, body: bytes) -> str:
         self._open()
         digest = hash_of(body)
-        self._mine.contents[digest] = body.decode("utf-8")
+        self._mine.contents[digest] = checked((body.decode("utf-8"),))[0]
         return digest
 
     def control(self, account: Account, hard: bool) -> None:
@@ -208,7 +247,12 @@ class SqlUnit(SqlReader):
         except Exception as error:
             raise self._told(error, account, 0) from error
 
+    @_whole
     def move(self, transfers: Sequence[Transfer], seq: int) -> None:
+        first = self._end.booked + 1
+        booked = [checked(rows.transfer_row(number, seq, each)) for number, each in enumerate(transfers, first)]
+        if seq > self._end.size or any(each.amount <= 0 for each in transfers):
+            raise InvalidInput(f"the store cannot keep a transfer of nothing, or of event {seq} that is not there")
         for account, change in changes(transfers):
             place = rows.account_row(account)
             try:
@@ -216,10 +260,7 @@ class SqlUnit(SqlReader):
                     self._write("accounts", rows.NEW_ACCOUNT, (change, *place))
             except Exception as error:
                 raise self._told(error, account, change) from error
-        first = self._end.booked + 1
-        self._mine.transfers += [
-            checked(rows.transfer_row(number, seq, each)) for number, each in enumerate(transfers, first)
-        ]
+        self._mine.transfers += booked
         self._end.booked += len(transfers)
         self._end.changed = True
 
@@ -234,15 +275,17 @@ class SqlUnit(SqlReader):
         detail = _FAILED_BALANCE.search(words or "")
         return overdrawn(account, int(detail[1]) if detail else None)
 
+    @_whole
     def remember(self, command: str, answer: Document) -> None:
         self._open()
         if self.answer(command) is not None:
             raise self._spoilt(Conflict(f"The command {command} was followed before."))
-        self._mine.commands[checked((command,))[0]] = rows.dump(answer)
+        self._mine.commands[named(command)] = rows.dump(answer)
 
+    @_whole
     def send(self, notices: Sequence[Notice]) -> None:
         self._open()
-        self._mine.notices += [(notice.topic, rows.dump(notice.body)) for notice in notices]
+        self._mine.notices += [checked((notice.topic, rows.dump(notice.body))) for notice in notices]
 
     def sent(self, numbers: Sequence[int]) -> None:
         for number in numbers:
@@ -267,6 +310,9 @@ class SqlUnit(SqlReader):
     def add(self) -> None:
         """All of it is done, and a part of the transaction."""
         self._open()
+        if not sound(self.connection, self.dialect):
+            self._over = FAILED
+            raise FiscusError(FAILED)
         self._over = COMMITTED
         self._shared.pending.add(self._mine)
 
@@ -286,19 +332,15 @@ class SqlUnit(SqlReader):
         self._end.restore(self._saved)
         if self._finish is not None:
             return  # All of the transaction is its own, and whoever began it undoes it.
+        if self._shared.torn:
+            raise Spoilt
         if self._wrote:
             try:
                 self.connection.execute("ROLLBACK TO SAVEPOINT unit")
             except Exception as error:
                 raise Spoilt from error
-        elif not self._sound():
+        elif not sound(self.connection, self.dialect):
             raise Spoilt
-
-    def _sound(self) -> bool:
-        """Whether the transaction can still be committed."""
-        if self._sqlite:
-            return bool(self.connection.in_transaction)
-        return int(self.connection.info.transaction_status) == IN_TRANSACTION
 
     def _open(self) -> None:
         """Refuse whoever writes after the end.

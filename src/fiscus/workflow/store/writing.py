@@ -8,6 +8,16 @@ from typing import Any
 from fiscus.workflow.store.failpoints import reach
 from fiscus.workflow.store.rows import pyformat
 
+IN_TRANSACTION = 2
+"""``PQTRANS_INTRANS`` of libpq: inside a transaction in which nothing failed."""
+
+
+def sound(connection: Any, dialect: str) -> bool:
+    """Whether a transaction can still be committed: databases give some up by themselves."""
+    if dialect == "sqlite":
+        return bool(connection.in_transaction)
+    return int(connection.info.transaction_status) == IN_TRANSACTION
+
 
 def write_one(connection: Any, dialect: str, place: str, statement: str, values: Sequence[Any] = ()) -> Any:
     """Execute a statement; gives a cursor.
