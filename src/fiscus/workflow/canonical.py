@@ -23,11 +23,14 @@ Two expressions, as each begins with what a search can leap to.
 
 
 _NOTHING_ELSE = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
-"""What JSON does not know is refused, and not turned into something that it knows; identifiers (UUID) are their text."""
+"""What JSON does not know is refused, and not turned into something that it knows."""
 
 
 def canonical(document: Any) -> bytes:
     """A JSON document as bytes (RFC 8785).
+
+    Args:
+        document: Of dicts, lists, texts, numbers, truth values and None alone.
 
     Raises:
         InvalidInput: Where it holds what JSON cannot: NaN, infinity, integers beyond 2^53, other objects.

@@ -248,6 +248,9 @@ class Reader(Protocol):
     def find(self, wanted: Filter) -> Sequence[Record]:
         """Streams that a filter lets through, the one changed last first."""
 
+    def places(self) -> Iterator[tuple[str, str, str]]:
+        """Whom streams wait for, as lists are read off them: role, unit, stream; in no order."""
+
     def count(self, wanted: Filter) -> int:
         """How many a filter lets through, its limit aside."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import threading
@@ -637,13 +638,13 @@ def test_threads_race_for_the_last_money(url):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_child_of_a_fork_has_turns_of_its_own(url):
-    import multiprocessing
-
+    """With many threads; even where its parent was writing at that moment, but for SQLite, whose locks a fork would carry over."""
     store = SqlStore.open(url)
+    forked = multiprocessing.get_context("fork")
     with store.begin() as uow:
-        child = multiprocessing.get_context("fork").Process(target=store.together, args=(adding("proposal/child"),))
+        note(uow)
+        child = forked.Process(target=crowded, args=(store,))
         if store.dialect == "sqlite":
-            note(uow)
             uow.commit()
         child.start()
         if store.dialect == "postgresql":
@@ -651,8 +652,19 @@ def test_a_child_of_a_fork_has_turns_of_its_own(url):
     child.join(60)
     assert child.exitcode == 0
     with store.read() as reader:
-        assert reader.load("proposal/child").version == 1
+        whole(reader)
+        assert all(reader.load(f"proposal/child {number}").version == 1 for number in range(6))
     store.close()
+
+
+def crowded(store):
+    threads = [
+        threading.Thread(target=store.together, args=(adding(f"proposal/child {number}"),)) for number in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
 
 
 def test_what_waits_is_found_once_it_is_written(sql):

@@ -16,6 +16,8 @@ from fiscus.workflow.identity.registry import Registry
 from fiscus.workflow.ports import Account, Document, Entry, Reader, Transfer, Written
 from fiscus.workflow.proposal import state
 from fiscus.workflow.proposal.evolve import evolve as proposal_after
+from fiscus.workflow.proposal.reviewing import next_due
+from fiscus.workflow.proposal.state import Proposal, index_of
 from fiscus.workflow.rounds import evolve as round_after
 from fiscus.workflow.rounds import state as round_state
 
@@ -55,10 +57,11 @@ def replayed(reader: Reader, known: Sequence[Document] = ()) -> list[str]:
     if (head.size, head.hash, head.root) != (chain.size, chain.last, frontier.root().hex()):
         raise BrokenLog(f"the store says that its log has {head.size} events, and here are {chain.size}, or others")
     _same_states(reader, streams, chain)
+    _same_lists(reader, streams)
     _same_money(reader, booked)
     told = [
         f"{chain.size:,} events follow on each other without a gap; the last is {chain.last[:12]}.",
-        f"{len(streams):,} records are what their events add up to.",
+        f"{len(streams):,} records are what their events add up to, and lists show them as such.",
         f"{len(booked):,} transfers stand in the ledger as in the events; all accounts add up to nothing.",
         f"{len(digests):,} documents are what their digests say.",
     ]
@@ -116,6 +119,22 @@ def _same_states(reader: Reader, streams: dict[str, Any], chain: Chain) -> None:
         wanted = REPLAY[stream.partition("/")[0]][1](made)
         if record is None or record.version != chain.versions[stream] or _plain(record.state) != _plain(wanted):
             raise BrokenLog(f"{stream} is stored otherwise than its events say")
+
+
+def _same_lists(reader: Reader, streams: dict[str, Any]) -> None:
+    """What proposals are found by, and in whose inbox they are."""
+    waiting = set()
+    for stream, made in streams.items():
+        record = reader.load(stream)
+        if record is None:
+            continue
+        waiting |= {(role, unit, stream) for role, unit in record.index.waiting}
+        if isinstance(made, Proposal) and record.index != index_of(made, next_due(made)):
+            raise BrokenLog(f"{stream} is listed otherwise than its events say")
+    shown = list(reader.places())
+    if len(shown) != len(waiting) or set(shown) != waiting:
+        role, unit, stream = min(set(shown) ^ waiting)
+        raise BrokenLog(f"{stream} waits for {role} ({unit}) in a list or in its record, and not in both")
 
 
 def _plain(document: Any) -> Any:

@@ -109,6 +109,11 @@ class MemoryReader:
         end = wanted.offset + wanted.limit if wanted.limit else None
         return found[wanted.offset : end]
 
+    def places(self) -> Iterator[tuple[str, str, str]]:
+        for record in self._data.records.values():
+            for role, unit in dict.fromkeys(record.index.waiting):
+                yield role, unit, record.stream
+
     def count(self, wanted: Filter) -> int:
         return sum(_fits(record, wanted) for record in self._data.records.values())
 

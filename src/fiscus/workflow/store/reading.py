@@ -49,6 +49,9 @@ class SqlReader:
         found = self.run(f"SELECT {rows.FOUND} FROM streams{where}{order}{page}", values)
         return [rows.record(row) for row in found.fetchall()]
 
+    def places(self) -> Iterator[tuple[str, str, str]]:
+        yield from self.run("SELECT role, unit, stream FROM waiting").fetchall()
+
     def count(self, wanted: Filter) -> int:
         where, values = conditions(wanted, self.dialect)
         return int(self.run(f"SELECT count(*) FROM streams{where}", values).fetchone()[0])
