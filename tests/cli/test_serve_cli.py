@@ -16,7 +16,7 @@ def started(monkeypatch):
     """Settings of servers that would have run."""
     made = []
     monkeypatch.delenv(SECRET, raising=False)
-    monkeypatch.setattr("fiscus.web.serve.serve", lambda office, settings, host, port: made.append(settings))
+    monkeypatch.setattr("fiscus.web.serve.serve", lambda office, settings, host, port, notify: made.append(settings))
     return made
 
 

@@ -17,6 +17,7 @@ from fiscus.core.risk import Measure, RiskAversion
 from fiscus.core.rules import Resource, Risk, Share, Turnover
 from fiscus.optimise import tree_route
 from fiscus.optimise.solve import find
+from fiscus.optimise.strict import NOTE
 from fiscus.optimise.tree import solve_tree, split
 from fiscus.optimise.tree_route import few_side_rows
 
@@ -90,6 +91,12 @@ def compare(problem, seed):
         return False
     result = fiscus.solve(problem)
     size = max(abs(whole.value), abs(whole.bound))
+    if (
+        NOTE in result.reasons
+    ):  # Of a few dollars, a cent is more than the gap; which of these problems it is, processors differ on.
+        assert violations(problem, result.allocation) == [], seed
+        assert result.value <= whole.value + 2e-6 * size, (seed, result.value, whole.value)
+        return False
     assert result.status == "optimal", (seed, result.reasons)
     assert violations(problem, result.allocation) == [], seed
     # The whole model's plan may use the tolerance of its rules, at their prices; the proof does not give that away.
