@@ -10,11 +10,9 @@ from starlette.responses import RedirectResponse, Response
 
 from fiscus.errors import Refused
 from fiscus.web.figures import figures
-from fiscus.web.pages.sign_in import prove
+from fiscus.web.pages.again import say_again, ways
 from fiscus.web.rendering import page
 from fiscus.web.visits import Form, Here, Sent, Visit
-from fiscus.workflow.identity.accounts import tied
-from fiscus.workflow.identity.sessions import prove as proved
 from fiscus.workflow.identity.signatures import approval_message
 from fiscus.workflow.proposal import commands as do
 from fiscus.workflow.service.entitlement import glass, glass_capacities
@@ -62,45 +60,21 @@ def _page(visit: Visit, name: str, form: Form, fault: str, status: int = 200) ->
         signature_wanted=bool(wanted),
         can_sign=bool(wanted) or bool(visit.registry.keys_of(visit.person, visit.at)),
         messages=messages,
-        has_password=visit.office.sign_ins.credential(visit.person) is not None,
-        provider=_provider(visit),
-        has_code=visit.office.sign_ins.has_second_factor(visit.person),
+        **ways(visit),
     )
-
-
-def _provider(visit: Visit) -> str:
-    """Name of the provider that can say again who it is; empty for none."""
-    provider = visit.settings.provider
-    return provider.name if provider and tied(visit.office.sign_ins, provider.issuer, visit.person) else ""
 
 
 @router.post("/proposals/{name}/decide")
 def decided(visit: Here, name: str, form: Sent, request: Request) -> Response:
     """Follow the decision; where it cannot be, show why and keep what was written."""
     try:
-        _say_again(visit, form, request)
+        say_again(visit, form, request, "decide")
         command = _command(name, form)
         stage, _, behalf = form["choice"].partition("|")
         visit.follow(command(stage), behalf, form["key"])
     except Refused as error:
         return _page(visit, name, form, error.reason, 429 if error.rule == "identity.throttled" else 409)
     return RedirectResponse(f"/proposals/{name}?done={form['decision']}", 303)
-
-
-def _say_again(visit: Visit, form: Form, request: Request) -> None:
-    """A decision needs a sign-in that is not long ago.
-
-    Raises:
-        Refused: Where it is, and no right password came with the form.
-    """
-    if visit.recent:
-        return
-    if visit.office.sign_ins.credential(visit.person) is None:
-        raise Refused("identity.recent", "Your sign-in is some time ago: confirm that it is you, then decide.")
-    if not form["password"]:
-        raise Refused("identity.recent", "Your sign-in is some time ago: enter your password to decide.")
-    prove(request, visit.person, form, visit.at)
-    proved(visit.office.sign_ins, visit.session, visit.at)
 
 
 def _command(name: str, form: Form) -> Callable[[str], do.Command]:

@@ -9,16 +9,14 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from fiscus.core.money import currency
 from fiscus.errors import InvalidInput
 from fiscus.web import drawings
 from fiscus.web.figures import PAGE, SORTS, Figures, figures
 from fiscus.web.rendering import page
-from fiscus.web.visits import Form, Here, Sent, Visit
+from fiscus.web.visits import Here, Sent, Visit
 from fiscus.workflow.canonical import timestamp
 from fiscus.workflow.ports import Filter, Reader
 from fiscus.workflow.proposal import commands as do
-from fiscus.workflow.proposal.content import Cell
 from fiscus.workflow.proposal.reviewing import due_of
 from fiscus.workflow.proposal.transitions import FINAL, IN_REVIEW, WITH_MONEY, allowed
 from fiscus.workflow.service import reading
@@ -183,16 +181,6 @@ def act(visit: Here, name: str, what: str, form: Sent, request: Request) -> Resp
     return RedirectResponse(f"/proposals/{name}", 303)
 
 
-def _release(name: str, form: Form, code: str) -> do.Command:
-    """Given amounts, or all that is left."""
-    amounts: dict[Cell, int] = {}
-    for field in form.fields:
-        if field.startswith("amount:") and form[field]:
-            _, period, line = field.split(":", 2)
-            amounts[period, line] = currency(code).to_minor(form[field].replace(",", ""))
-    return do.Release(name, amounts)
-
-
 MAKERS: Mapping[str, Any] = {
     "submit": lambda name, form, code: do.Submit(name),
     "recall": lambda name, form, code: do.Recall(name, form["reason"]),
@@ -202,6 +190,5 @@ MAKERS: Mapping[str, Any] = {
     "comment": lambda name, form, code: do.Comment(name, form["text"]),
     "escalate": lambda name, form, code: do.Escalate(name, form["stage"]),
     "expire": lambda name, form, code: do.Expire(name),
-    "release": _release,
 }
-"""Commands that a form of the page gives; signing has a page of its own."""
+"""Commands that a form of the page gives; signing and releasing have pages of their own."""
