@@ -109,7 +109,7 @@ API = {
 BY_RULES = re.compile(
     r"/api/proposals(/\{name\}/(submit|escalate|break-glass|comment|release|reverse|reconcile|resume|close|expire|commit|actual))?"
     r"|/api/delegations(/\{name\}/end)?|/api/rounds(/\{name\}/(open|answer|target|extend|freeze|reopen|cancel|close))?"
-    r"|/proposals/\{name\}/(decide|move|release|(do|books)/\{what\})|/people/do/\{what\}|/rounds(/\{name\}/(answer|do/\{what\}))?"
+    r"|/proposals/\{name\}/(decide(/sign-in)?|move|release|(do|books)/\{what\})|/people/do/\{what\}|/rounds(/\{name\}/(answer|do/\{what\}))?"
     r"|/policy/adopt|/account/code|/sign-out"
 )
 """Whose rules are told apart below, command by command, or which are about oneself."""

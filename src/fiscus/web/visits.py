@@ -163,6 +163,15 @@ class Form:
         return self.fields.get(name, [])
 
 
+KEPT = {"reason": 4000, "choice": 200, "decision": 20}
+"""Fields of a decision that outlive a session which ended meanwhile, and how long each may be."""
+
+
+def kept(form: Form) -> dict[str, list[str]]:
+    """What of a decision is carried through a sign-in; never a hash, a signature or a secret."""
+    return {name: [form[name][:longest]] for name, longest in KEPT.items() if form[name]}
+
+
 async def form_of(request: Request) -> Form:
     """The form of a request; empty for none.
 
@@ -241,6 +250,7 @@ def _visit(request: Request, csrf: str) -> Visit:
 
 async def visit_page(request: Request, form: Annotated[Form, Depends(form_of)]) -> Visit:
     """Who asks for a page or sends a form."""
+    request.state.form = form  # Where nobody is signed in any more, what was written is not lost.
     csrf = form["csrf"] or request.headers.get("x-csrf-token", "")
     return await run_in_threadpool(_visit, request, csrf)
 

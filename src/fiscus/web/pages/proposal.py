@@ -20,6 +20,7 @@ from fiscus.workflow.proposal import commands as do
 from fiscus.workflow.proposal.reviewing import due_of
 from fiscus.workflow.proposal.transitions import FINAL, IN_REVIEW, WITH_MONEY, allowed
 from fiscus.workflow.service import reading
+from fiscus.workflow.service.deeds import Deed, deeds, last
 from fiscus.workflow.service.entitlement import (
     capacities_in,
     glass,
@@ -53,12 +54,18 @@ class Table:
     number: int = 1
 
 
-SAID = {
-    "approve": "Your approval was recorded.",
-    "return": "It was returned for changes.",
-    "reject": "It was rejected.",
-    "break": "Your part in breaking the glass was recorded; how it stands now is said below.",
+SAID: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "approve": (("Approved",), "Your approval was recorded."),
+    "return": (("Returned",), "It was returned for changes."),
+    "reject": (("Rejected",), "It was rejected."),
+    "break": (
+        ("GlassTouched", "GlassBroken"),
+        "Your part in breaking the glass was recorded; how it stands now is said below.",
+    ),
+    "release": (("Released",), "The money was released."),
 }
+"""By what an address says was done: the events that have to be in the log, of the person who looks and of this version, and the
+sentence that is then true."""
 
 
 @router.get("/proposals/{name}")
@@ -68,11 +75,12 @@ def show(
     """The page."""
     wanted = Table(unit, sort if sort in SORTS else "change", bool(down), max(number, 1))
     with visit.read() as reader:
-        return _page(reader, visit, name, wanted, SAID.get(done, ""))
+        return _page(reader, visit, name, wanted, done)
 
 
-def _page(reader: Reader, visit: Visit, name: str, wanted: Table, said: str = "") -> Response:
+def _page(reader: Reader, visit: Visit, name: str, wanted: Table, done: str = "") -> Response:
     seen = view(reader, name, visit.at)
+    mine = deeds(reader, seen.proposal, visit.person)
     shown = figures(seen.content, seen.proposal.content, visit.registry.parents)
     unit = wanted.unit if shown.unit(wanted.unit) else shown.root
     below = unit if wanted.unit else ""
@@ -104,8 +112,22 @@ def _page(reader: Reader, visit: Visit, name: str, wanted: Table, said: str = ""
         history=history(reader, name),
         can=_can(seen, visit),
         replaced=_family(reader, seen),
-        said=said,
+        said=_said(done, mine, seen),
+        signed_before=_void(mine, seen),
     )
+
+
+def _said(done: str, mine: Sequence[Deed], seen: View) -> str:
+    """What was done, where the log says so; an address alone is not believed."""
+    kinds, words = SAID.get(done, ((), ""))
+    now = len(seen.proposal.versions)
+    return words if any(each.kind in kinds and each.version == now for each in mine) else ""
+
+
+def _void(mine: Sequence[Deed], seen: View) -> Deed | None:
+    """The signature of an earlier version that an edit made void; None for none, and where this one is signed too."""
+    found = last(mine, "Approved")
+    return found if found and found.version < len(seen.proposal.versions) else None
 
 
 def _top(shown: Figures) -> Sequence[Any]:

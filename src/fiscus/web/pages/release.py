@@ -55,7 +55,7 @@ def released(visit: Here, name: str, form: Sent, request: Request) -> Response:
         visit.follow(do.Release(name, _amounts(form, seen)), form["behalf"], form["key"])
     except (Refused, InvalidInput) as error:
         return _page(visit, name, form, str(error), status_of(error))
-    return RedirectResponse(f"/proposals/{name}/books", 303)
+    return RedirectResponse(f"/proposals/{name}?done=release", 303)
 
 
 def _amounts(form: Form, seen: View) -> dict[tuple[str, str], int]:
