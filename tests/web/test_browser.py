@@ -49,7 +49,6 @@ def place(tmp_path_factory, filled):
     with serving(path) as made:
         budget, clerk = made.client(BUDGET), made.client(CLERK)
         clerk.post("/people/do/owner", data={"csrf": clerk.csrf, "unit": "city", "owner": PLANNER})
-        clerk.post("/people/do/grant", data={"csrf": clerk.csrf, "person": "city-auditor", "role": "auditor"})
         form = {"round": "r", "title": "FY2025", "period": "FY2025", "fund": "100", "amount": "80000000", "currency": "USD",
                 "deadline": later(30), "unit": "city"}  # fmt: skip
         budget.post("/rounds", data={**form, "csrf": budget.csrf})

@@ -123,3 +123,24 @@ def test_another_version_is_told_in_plain_words(town):
         assert "You signed version 2 on" in page
         assert "version 3 differs" in page
         assert "/compare?first=2&amp;second=3" in page
+
+
+def test_what_cannot_be_done_is_told_on_the_page_it_was_tried_on(town):
+    head = town.inside("head")
+    answer = head.post("/proposals/p/do/hold", data={"csrf": head.csrf, "reason": " "})
+    assert answer.status_code == 409
+    assert "Say why" in answer.text
+    assert "Bridge &amp; pump" in answer.text
+    answer = head.post("/proposals/p/do/resume", data={"csrf": head.csrf, "reason": 'I "waited"'})
+    assert answer.status_code == 409
+    assert 'value="I &#34;waited&#34;"' in answer.text
+    assert head.post("/proposals/none/do/hold", data={"csrf": head.csrf}).status_code == 404
+    purse = town.inside("purse")
+    sent = {"round": "r", "title": "R", "period": "2027", "amount": "10", "deadline": "2999-01-01", "unit": "town"}
+    assert purse.post("/rounds", data={"csrf": purse.csrf, **sent}).status_code == 303
+    answer = purse.post("/rounds/r/do/freeze", data={"csrf": purse.csrf, "reason": "Now"})
+    assert answer.status_code == 409
+    assert 'value="Now"' in answer.text
+    answer = purse.post("/people/do/grant", data={"csrf": purse.csrf, "person": "head", "role": "budget"})
+    assert "This is not for you to do" in answer.text
+    assert 'href="/people">Back to the page' in answer.text

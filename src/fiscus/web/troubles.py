@@ -49,6 +49,19 @@ def problem(status: int, detail: str, rule: str = "", **more: Any) -> JSONRespon
     return JSONResponse(body | ({"rule": rule} if rule else {}) | more, status, media_type="application/problem+json")
 
 
+HEADINGS = {
+    401: "Sign in first",
+    403: "This is not for you to do",
+    404: "There is nothing here",
+    409: "This cannot be done now",
+    422: "What was written cannot be used",
+    429: "Wait a little",
+    500: "Something failed",
+    502: "The sign-in provider answered wrongly",
+    503: "Something that is needed does not answer",
+}
+"""By status: what a page says in place of HTTP's phrase."""
+
 PLACES = re.compile(
     r"/proposals/[^/]+/(decide|edit|move|release|books)(?=/|$)|/(proposals|rounds)/[^/]+|/(rounds|people|account|funds|audit|policy)(?=/|$)"
 )
@@ -68,7 +81,9 @@ def _for_programs(request: Request) -> bool:
 def _told(request: Request, status: int, detail: str, rule: str = "") -> Response:
     if _for_programs(request):
         return problem(status, detail, rule)
-    return page("trouble.html", None, status=status, title=HTTPStatus(status).phrase, detail=detail, rule=rule)
+    back = page_of(request.url.path) if request.method not in SAFE else "/inbox"
+    title = HEADINGS.get(status, HTTPStatus(status).phrase)
+    return page("trouble.html", None, status=status, title=title, detail=detail, rule=rule, back=back)
 
 
 def _known(request: Request, error: Exception) -> Response:

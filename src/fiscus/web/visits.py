@@ -18,7 +18,7 @@ from fiscus.bootstrap import Office
 from fiscus.errors import FiscusError, InvalidInput
 from fiscus.web.settings import Settings
 from fiscus.workflow.actor import Actor
-from fiscus.workflow.identity.registry import ADMINISTRATOR, Registry
+from fiscus.workflow.identity.registry import ADMINISTRATOR, AUDITOR, Registry
 from fiscus.workflow.identity.sessions import BROWSER, TOKEN, Session, recognise, same
 from fiscus.workflow.ports import Reader, UnitOfWork
 from fiscus.workflow.proposal.commands import Command
@@ -27,8 +27,6 @@ from fiscus.workflow.service import Answer, reading
 SAFE = ("GET", "HEAD", "OPTIONS")
 SECRETS = ("password", "again", "old")
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
-AUDITOR = "auditor"
-"""Role whose holders read the log; administrators do too."""
 
 
 class SignInNeeded(FiscusError):
@@ -115,7 +113,12 @@ class Visit:
             NotYours: With what would be needed.
         """
         if not self.audits:
-            raise NotYours("The log is for auditors and administrators. Ask an administrator for the role.")
+            known = self.registry.people
+            clerks = sorted(known[each].name for each in self.registry.holders(ADMINISTRATOR, "", self.at))
+            raise NotYours(
+                f"The log is for people with the role {AUDITOR!r}, by exactly that name, and for administrators. "
+                f"An administrator gives the role on the page People: {', '.join(clerks[:5])}."
+            )
 
     def must_administer(self) -> None:
         """Refuse all but administrators.

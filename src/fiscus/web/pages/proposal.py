@@ -9,11 +9,12 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from fiscus.errors import InvalidInput
+from fiscus.errors import InvalidInput, Refused
 from fiscus.web import drawings
 from fiscus.web.figures import PAGE, SORTS, Figures, figures
 from fiscus.web.rendering import page
-from fiscus.web.visits import Here, Sent, Visit
+from fiscus.web.troubles import status_of
+from fiscus.web.visits import Form, Here, Sent, Visit
 from fiscus.workflow.canonical import timestamp
 from fiscus.workflow.ports import Filter, Reader
 from fiscus.workflow.proposal import commands as do
@@ -32,6 +33,8 @@ from fiscus.workflow.service.impact import commitments
 from fiscus.workflow.service.views import View, openings, release_capacities, view
 
 router = APIRouter()
+
+NOTHING = Form({})
 
 TOP = 8
 """Changes that are told with their reasons."""
@@ -78,7 +81,17 @@ def show(
         return _page(reader, visit, name, wanted, done)
 
 
-def _page(reader: Reader, visit: Visit, name: str, wanted: Table, done: str = "") -> Response:
+def _page(
+    reader: Reader,
+    visit: Visit,
+    name: str,
+    wanted: Table,
+    done: str = "",
+    *,
+    fault: str = "",
+    form: Form = NOTHING,
+    status: int = 200,
+) -> Response:
     seen = view(reader, name, visit.at)
     mine = deeds(reader, seen.proposal, visit.person)
     shown = figures(seen.content, seen.proposal.content, visit.registry.parents)
@@ -90,6 +103,9 @@ def _page(reader: Reader, visit: Visit, name: str, wanted: Table, done: str = ""
     return page(
         "proposal.html",
         visit,
+        status=status,
+        fault=fault,
+        form=form,
         seen=seen,
         proposal=seen.proposal,
         titles=seen.titles,
@@ -194,12 +210,18 @@ def _late(seen: View) -> bool:
 
 @router.post("/proposals/{name}/do/{what}")
 def act(visit: Here, name: str, what: str, form: Sent, request: Request) -> Response:
-    """Follow a command and show the page again."""
+    """Follow a command and show the page again; where it cannot be, with why, and what was written."""
     if what not in MAKERS:
         raise InvalidInput(f"Nothing is called {what!r}.")
-    visit.follow(
-        lambda uow: MAKERS[what](name, form, reading.known_proposal(uow, name).currency), form["behalf"], form["key"]
-    )
+    try:
+        visit.follow(
+            lambda uow: MAKERS[what](name, form, reading.known_proposal(uow, name).currency),
+            form["behalf"],
+            form["key"],
+        )
+    except (Refused, InvalidInput) as error:
+        with visit.read() as reader:
+            return _page(reader, visit, name, Table(), fault=str(error), form=form, status=status_of(error))
     return RedirectResponse(f"/proposals/{name}", 303)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from fiscus.workflow.canonical import last_day
 from fiscus.workflow.identity.registry import Registry
 from fiscus.workflow.ports import Reader
 from fiscus.workflow.proposal.state import Proposal
@@ -54,7 +55,7 @@ def signatures(seen: View, registry: Registry) -> tuple[Signature, ...]:
                 for each in registry.delegations
                 if (each.giver, each.taker) == (approval.behalf, approval.person) and each.in_force(approval.at)
             ]
-            right = f"{right}, who delegated to them until {given[0].until[:10]}" if given else ""
+            right = f"{right}, who delegated to them until {last_day(given[0].until)}" if given else ""
         person = registry.people.get(approval.person)
         found.append(
             Signature(
