@@ -21,7 +21,7 @@ from fiscus.workflow.service import reading
 from fiscus.workflow.service.deeds import Deed, deeds, last
 from fiscus.workflow.service.entitlement import glass, glass_capacities
 from fiscus.workflow.service.impact import commitments
-from fiscus.workflow.service.views import View, openings, view
+from fiscus.workflow.service.views import View, lineage_acts, obstacle, openings, view
 
 router = APIRouter()
 
@@ -37,11 +37,12 @@ def show(visit: Here, name: str) -> Response:
 def _page(visit: Visit, name: str, form: Form, fault: str, status: int = 200) -> Response:
     with visit.read() as reader:
         seen = view(reader, name, visit.at)
+        history = lineage_acts(reader, seen.proposal)
         signed = last(deeds(reader, seen.proposal, visit.person), "Approved")
         commits = commitments(reader, seen.proposal, seen.content)
         touched = glass(reader, seen, visit.registry)
     proposal = seen.proposal
-    choices = openings(proposal, visit.registry, visit.person, visit.at)
+    choices = openings(proposal, visit.registry, visit.person, visit.at, history)
     wanted = {stage.name for stage in proposal.stages if stage.signature} & {each.stage for each in choices}
     messages = {
         behalf: approval_message(name, proposal.hash, visit.person, behalf).decode()
@@ -56,6 +57,7 @@ def _page(visit: Visit, name: str, form: Form, fault: str, status: int = 200) ->
         titles=seen.titles,
         shown=figures(seen.content, proposal.content, visit.registry.parents),
         choices=choices,
+        obstacle="" if choices else obstacle(proposal, visit.registry, visit.person, visit.at, history),
         breakers=glass_capacities(seen, visit.registry, visit.person, visit.at),
         glass=touched,
         commits=commits,

@@ -16,6 +16,7 @@ from fiscus.web.rendering import page
 from fiscus.web.troubles import status_of
 from fiscus.web.visits import Form, Here, Sent, Visit
 from fiscus.workflow.canonical import timestamp
+from fiscus.workflow.duties.history import Act
 from fiscus.workflow.ports import Filter, Reader
 from fiscus.workflow.proposal import commands as do
 from fiscus.workflow.proposal.reviewing import due_of
@@ -30,7 +31,7 @@ from fiscus.workflow.service.entitlement import (
     waiting_people,
 )
 from fiscus.workflow.service.impact import commitments
-from fiscus.workflow.service.views import View, openings, release_capacities, view
+from fiscus.workflow.service.views import View, lineage_acts, openings, release_capacities, view
 
 router = APIRouter()
 
@@ -94,6 +95,7 @@ def _page(
 ) -> Response:
     seen = view(reader, name, visit.at)
     mine = deeds(reader, seen.proposal, visit.person)
+    acts = lineage_acts(reader, seen.proposal)
     shown = figures(seen.content, seen.proposal.content, visit.registry.parents)
     unit = wanted.unit if shown.unit(wanted.unit) else shown.root
     below = unit if wanted.unit else ""
@@ -126,7 +128,7 @@ def _page(
         commits=commitments(reader, seen.proposal, seen.content),
         glass=glass(reader, seen, visit.registry),
         history=history(reader, name),
-        can=_can(seen, visit),
+        can=_can(seen, visit, acts),
         replaced=_family(reader, seen),
         said=_said(done, mine, seen),
         signed_before=_void(mine, seen),
@@ -175,7 +177,7 @@ def history(reader: Reader, name: str) -> Sequence[Mapping[str, str]]:
     return found[::-1]
 
 
-def _can(seen: View, visit: Visit) -> Mapping[str, bool]:
+def _can(seen: View, visit: Visit, acts: Sequence[Act]) -> Mapping[str, bool]:
     """What is worth a button; whether it is allowed is decided when it is pressed."""
     proposal, status = seen.proposal, seen.proposal.status
     mine = proposal.owner in visit.registry.capacities(visit.person, visit.at)
@@ -183,9 +185,9 @@ def _can(seen: View, visit: Visit) -> Mapping[str, bool]:
     guards = _holds((*(stage.role for stage in proposal.stages), *ends), seen, visit)
     possible = {name: bool(allowed(status, name)) for name in ("Submit", "Recall", "Hold", "Resume", "Close", "Edit")}
     return {
-        "decide": bool(openings(proposal, visit.registry, visit.person, visit.at)),
+        "decide": bool(openings(proposal, visit.registry, visit.person, visit.at, acts)),
         "glass": bool(glass_capacities(seen, visit.registry, visit.person, visit.at)),
-        "release": bool(release_capacities(proposal, visit.registry, visit.person, visit.at)),
+        "release": bool(release_capacities(proposal, visit.registry, visit.person, visit.at, acts)),
         "edit": mine and possible["Edit"],
         "move": status in WITH_MONEY,
         "submit": mine and possible["Submit"],

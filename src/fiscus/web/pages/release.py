@@ -12,7 +12,7 @@ from fiscus.web.rendering import page
 from fiscus.web.troubles import status_of
 from fiscus.web.visits import Form, Here, Sent, Visit
 from fiscus.workflow.proposal import commands as do
-from fiscus.workflow.service.views import View, release_capacities, view
+from fiscus.workflow.service.views import View, lineage_acts, release_capacities, view
 
 router = APIRouter()
 
@@ -28,6 +28,7 @@ def show(visit: Here, name: str) -> Response:
 def _page(visit: Visit, name: str, form: Form, fault: str, status: int = 200) -> Response:
     with visit.read() as reader:
         seen = view(reader, name, visit.at)
+        history = lineage_acts(reader, seen.proposal)
     rows = [row for row in standings(seen) if row.reserved > 0]
     written = dict(zip(zip(form.all("period"), form.all("line"), strict=False), form.all("amount"), strict=False))
     return page(
@@ -38,7 +39,7 @@ def _page(visit: Visit, name: str, form: Form, fault: str, status: int = 200) ->
         rows=rows,
         left=sum(row.reserved for row in rows),
         written=written,
-        capacities=release_capacities(seen.proposal, visit.registry, visit.person, visit.at),
+        capacities=release_capacities(seen.proposal, visit.registry, visit.person, visit.at, history),
         fault=fault,
         form=form,
         **ways(visit),
