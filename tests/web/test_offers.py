@@ -40,3 +40,38 @@ def test_signing_for_a_colleague_uses_up_ones_own(town):
     assert "waits for Council-3." in page
     assert f'href="{DECIDE}"' not in page
     assert "You signed this version for council-2 on" in one.get(DECIDE).text
+
+
+def test_the_inbox_tells_what_came_back_and_what_is_asked(town):
+    author, purse = town.inside("author"), town.inside("purse")
+    assert "Nothing waits for you" in author.get("/inbox").text
+    page = author.get("/inbox?text=zebra").text
+    assert "Nothing in this list has “zebra”" in page
+    assert "Nothing waits for you" not in page
+    head = town.inside("head")
+    form = hidden(head.get(DECIDE).text, "Return") | {"decision": "return", "reason": "Why two?"}
+    assert head.post(DECIDE, data=form).status_code == 303
+    page = author.get("/inbox").text
+    assert "came back to you for changes" in page
+    assert "Nothing waits for you" not in page
+    assert "came back" not in author.get("/inbox?text=zebra").text
+    assert "came back" not in author.get("/inbox?show=all").text
+    assert "came back" not in head.get("/inbox").text
+    sent = {
+        "round": "r",
+        "title": "Year <2028>",
+        "period": "2028",
+        "amount": "10",
+        "deadline": later(9),
+        "unit": "town",
+    }
+    assert purse.post("/rounds", data={"csrf": purse.csrf, **sent}).status_code == 303
+    assert "asks what" not in author.get("/inbox").text
+    assert purse.post("/rounds/r/do/open", data={"csrf": purse.csrf}).status_code == 303
+    page = author.get("/inbox").text
+    assert "Year &lt;2028&gt;" in page
+    assert "asks what town needs. Answers until" in page
+    asked = {"csrf": author.csrf, "unit": "town", "line": "pump", "period": "2028", "fund": "general", "amount": "5"}
+    asked |= {"title": "Pump", "justification": "Old"}
+    assert author.post("/rounds/r/answer", data=asked).status_code == 303
+    assert "asks what" not in author.get("/inbox").text
