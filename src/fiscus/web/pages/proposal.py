@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from fiscus.errors import InvalidInput, Refused
 from fiscus.web import drawings
 from fiscus.web.figures import PAGE, SORTS, Figures, figures
+from fiscus.web.happened import happened
 from fiscus.web.rendering import page
 from fiscus.web.troubles import status_of
 from fiscus.web.visits import Form, Here, Sent, Visit
@@ -169,7 +170,7 @@ def history(reader: Reader, name: str) -> Sequence[Mapping[str, str]]:
                 "number": str(event.seq),
                 "at": event.stamp.at,
                 "who": event.stamp.actor + behalf,
-                "kind": event.kind,
+                "kind": happened(event),
                 "words": str(words),
                 "loud": "yes" if event.data.get("loud") else "",
             }

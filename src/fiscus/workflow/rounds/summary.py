@@ -67,4 +67,8 @@ def sentences(made: Round, registry: Registry, at: datetime) -> list[str]:
     told.append(
         f"{made.currency} {format_amount(asked, unit)} is asked for, and {format_amount(there, unit)} is there{times}."
     )
+    for row in rows(made, registry):
+        if row.target is not None and row.asked > row.target:
+            more = format_amount(row.asked - row.target, unit)
+            told.append(f"{row.unit} asks for {made.currency} {more} more than its target.")
     return told
