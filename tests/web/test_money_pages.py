@@ -68,8 +68,8 @@ def test_a_release_says_what_it_releases(town):
     page = treasurer.get(path).text
     assert "Release USD 800.00</button>" in page
     assert "The bridge" in page
-    both = {"period": ["2027", "2027"], "line": ["bridge", "pump"]}
-    answer = post(treasurer, path, what="part", **both, amount=["", " "])
+    part = {"what": "part", "left": "80000", "period": ["2027", "2027"], "line": ["bridge", "pump"]}
+    answer = post(treasurer, path, **part, amount=["", " "])
     assert answer.status_code == 422
     assert "Write an amount" in answer.text
     assert post(treasurer, path).status_code == 422
@@ -77,16 +77,18 @@ def test_a_release_says_what_it_releases(town):
     answer = post(treasurer, path, what="whole", left="60000")
     assert answer.status_code == 409
     assert "changed since you saw this page" in answer.text
-    answer = post(treasurer, path, what="part", **both, amount=["100", "999"])
+    answer = post(treasurer, path, **part, amount=["100", "999"])
     assert answer.status_code == 409
     assert 'value="999"' in answer.text
     assert places(town) == {}
-    assert post(treasurer, path, what="part", **both, amount=["100", ""]).status_code == 303
+    assert post(treasurer, path, **part, amount=["100", ""]).status_code == 303
+    assert places(town) == {"bridge": [10_000, 0, 0]}
+    assert post(treasurer, path, **part, amount=["100", ""]).status_code == 409  # Pressed twice.
     assert places(town) == {"bridge": [10_000, 0, 0]}
     assert "Release USD 700.00</button>" in treasurer.get(path).text
     head = town.inside("head")
     assert "You cannot release it" in head.get(path).text
-    assert post(head, path, what="part", **both, amount=["1", ""]).status_code == 403
+    assert post(head, path, **part | {"left": "70000"}, amount=["1", ""]).status_code == 403
     assert release(treasurer).status_code == 303
     assert places(town) == {"bridge": [60_000, 0, 0], "pump": [20_000, 0, 0]}
     assert "Nothing is reserved" in treasurer.get(path).text

@@ -51,9 +51,7 @@ def released(visit: Here, name: str, form: Sent, request: Request) -> Response:
     """Release; where it cannot be, show why and keep what was written."""
     try:
         say_again(visit, form, request, "release money")
-        with visit.read() as reader:
-            seen = view(reader, name, visit.at)
-        visit.follow(do.Release(name, _amounts(form, seen)), form["behalf"], form["key"])
+        visit.follow(lambda uow: do.Release(name, _amounts(form, view(uow, name, visit.at))), form["behalf"])
     except (Refused, InvalidInput) as error:
         return _page(visit, name, form, str(error), status_of(error))
     return RedirectResponse(f"/proposals/{name}?done=release", 303)
@@ -66,14 +64,14 @@ def _amounts(form: Form, seen: View) -> dict[tuple[str, str], int]:
         InvalidInput: For a part without amounts, or no button of ours.
         Refused: Where what is left is another sum than the button said.
     """
-    if form["what"] == "part":
-        found = dict(amounts(form, seen.currency))
-        if not found:
-            raise InvalidInput("Write an amount beside at least one line, or release the whole.")
-        return found
-    if form["what"] != "whole":
-        raise InvalidInput("Choose to release the whole, or the amounts that you wrote.")
     left = {(row.period, row.line): row.reserved for row in standings(seen) if row.reserved > 0}
-    if form["left"] != str(sum(left.values())):
+    if form["what"] not in ("whole", "part"):
+        raise InvalidInput("Choose to release the whole, or the amounts that you wrote.")
+    if form["left"] != str(sum(left.values())):  # Pressed twice, too: a part is never released twice by one page.
         raise Refused("release.stale", "What is still reserved changed since you saw this page. Look at it again.")
-    return left
+    if form["what"] == "whole":
+        return left
+    found = dict(amounts(form, seen.currency))
+    if not found:
+        raise InvalidInput("Write an amount beside at least one line, or release the whole.")
+    return found
