@@ -110,11 +110,16 @@ def capacities_in(roles: tuple[str, ...], unit: str, registry: Registry, person:
 
 
 def glass_capacities(seen: View, registry: Registry, person: str, at: datetime) -> tuple[str, ...]:
-    """For whom somebody could break the glass of a proposal now; duties are looked at when they do."""
+    """For whom somebody could break the glass of a proposal now, having no other part in it."""
     role = seen.matrix.duties.emergency if seen.matrix else ""
     if not role or seen.proposal.status != IN_REVIEW:
         return ()
-    return capacities_in((role,), seen.proposal.unit, registry, person, at)
+    acts = seen.proposal.acts
+    return tuple(
+        who
+        for who in capacities_in((role,), seen.proposal.unit, registry, person, at)
+        if barred(acts, Actor(person, who), "emergency", registry) is None
+    )
 
 
 @dataclass(frozen=True, slots=True)
