@@ -175,3 +175,9 @@ def hidden(page: str, button: str = "") -> dict[str, str]:
     forms = re.findall(r"<form.*?</form>", page, re.DOTALL)
     found = next(form for form in forms if button in form and 'name="csrf"' in form and "sign-out" not in form)
     return {k: html.unescape(v) for k, v in re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', found)}
+
+
+def release(client: httpx.Client, name: str = "p") -> httpx.Response:
+    """Press the button that releases the whole."""
+    path = f"/proposals/{name}/release"
+    return client.post(path, data=hidden(client.get(path).text, 'value="whole"'))

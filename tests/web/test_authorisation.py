@@ -35,6 +35,7 @@ PAGES = {
     ("GET", "/proposals/{name}/compare"): (EVERYBODY, None),
     ("GET", "/proposals/{name}/decide"): (EVERYBODY, None),
     ("GET", "/proposals/{name}/books"): (EVERYBODY, None),
+    ("GET", "/proposals/{name}/release"): (EVERYBODY, None),
     ("GET", "/proposals/{name}/edit"): (EVERYBODY, None),
     ("GET", "/proposals/{name}/move"): (EVERYBODY, None),
     ("POST", "/proposals/{name}/edit"): ({PLANNER}, {"version": "current", "title": "t", "amount": "7"}),
@@ -108,7 +109,7 @@ API = {
 BY_RULES = re.compile(
     r"/api/proposals(/\{name\}/(submit|escalate|break-glass|comment|release|reverse|reconcile|resume|close|expire|commit|actual))?"
     r"|/api/delegations(/\{name\}/end)?|/api/rounds(/\{name\}/(open|answer|target|extend|freeze|reopen|cancel|close))?"
-    r"|/proposals/\{name\}/(decide|move|(do|books)/\{what\})|/people/do/\{what\}|/rounds(/\{name\}/(answer|do/\{what\}))?"
+    r"|/proposals/\{name\}/(decide(/sign-in)?|move|release|(do|books)/\{what\})|/people/do/\{what\}|/rounds(/\{name\}/(answer|do/\{what\}))?"
     r"|/policy/adopt|/account/code|/sign-out"
 )
 """Whose rules are told apart below, command by command, or which are about oneself."""

@@ -74,8 +74,12 @@ def test_a_delegate_of_the_first_is_not_the_second(town):
     answer = break_it(town.inside("treasurer"))
     assert answer.status_code == 409
     assert "somebody else" in answer.text
-    answer = break_it(town.inside("author"))  # Who wrote it has that part, in whoever's name.
+    author = town.inside("author")  # Who wrote it has that part, in whoever's name: it is not offered, and not taken.
+    assert 'value="break"' not in author.get(DECIDE).text
+    form = {"csrf": author.csrf, "hash": author.get("/api/proposals/p").json()["hash"], "choice": "|warden-1"}
+    answer = author.post(DECIDE, data=form | {"decision": "break", "reason": "I want it"})
     assert answer.status_code == 409
+    assert "was author of p" in answer.text
     assert status(town) == "in_review"
 
 

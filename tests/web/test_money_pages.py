@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from places import hidden
+from places import PASSWORD, hidden, release
 from playwright.sync_api import sync_playwright
 
 SCREENS = Path(__file__).parents[2] / "build" / "screens"
@@ -39,16 +40,14 @@ def places(town, name="p"):
 def test_money_is_ordered_paid_undone_and_reconciled_on_a_page(town):
     approved(town)
     treasurer, books = town.inside("treasurer"), "/proposals/p/books"
-    assert post(treasurer, "/proposals/p/do/release").status_code == 303
+    assert release(treasurer).status_code == 303
     both = {"period": ["2027", "2027"], "line": ["bridge", "pump"]}
     assert post(treasurer, f"{books}/commit", **both, amount=["500", ""], reference="order 1").status_code == 303
     assert places(town)["bridge"] == [10_000, 50_000, 0]
     assert post(treasurer, f"{books}/actual", **both, amount=["550.00", "1"], reference="bill 1").status_code == 303
     assert places(town) == {"bridge": [5_000, 0, 55_000], "pump": [19_900, 0, 100]}
     page = treasurer.get(books).text
-    (number,) = re.findall(
-        r'aria-label="Reverse event (\d+)"[^>]*>Reverse</button></form></td></tr><tr><th[^>]*>\d+</th><td>Commit', page
-    )
+    (number,) = re.findall(r"<td>Spent</td>.*?name=\"version\" value=\"(\d+)\"", page)
     answer = post(treasurer, f"{books}/reverse", version=number, reason="")
     assert answer.status_code == 409
     assert "Say why" in answer.text
@@ -61,6 +60,61 @@ def test_money_is_ordered_paid_undone_and_reconciled_on_a_page(town):
     assert "differ by" in answer.text
     assert post(checker, f"{books}/reconcile", period="2027", amount="500.00", reference="bank").status_code == 303
     assert "✓ yes" in checker.get(books).text
+
+
+def test_a_release_says_what_it_releases(town):
+    approved(town)
+    treasurer, path = town.inside("treasurer"), "/proposals/p/release"
+    page = treasurer.get(path).text
+    assert "Release USD 800.00</button>" in page
+    assert "The bridge" in page
+    part = {"what": "part", "left": "80000", "period": ["2027", "2027"], "line": ["bridge", "pump"]}
+    answer = post(treasurer, path, **part, amount=["", " "])
+    assert answer.status_code == 422
+    assert "Write an amount" in answer.text
+    assert post(treasurer, path).status_code == 422
+    assert post(treasurer, "/proposals/p/do/release").status_code == 422
+    answer = post(treasurer, path, what="whole", left="60000")
+    assert answer.status_code == 409
+    assert "changed since you saw this page" in answer.text
+    answer = post(treasurer, path, **part, amount=["100", "999"])
+    assert answer.status_code == 409
+    assert 'value="999"' in answer.text
+    assert places(town) == {}
+    assert post(treasurer, path, **part, amount=["100", ""]).status_code == 303
+    assert places(town) == {"bridge": [10_000, 0, 0]}
+    assert post(treasurer, path, **part, amount=["100", ""]).status_code == 409  # Pressed twice.
+    assert places(town) == {"bridge": [10_000, 0, 0]}
+    assert "Release USD 700.00</button>" in treasurer.get(path).text
+    head = town.inside("head")
+    assert "You cannot release it" in head.get(path).text
+    assert post(head, path, **part | {"left": "70000"}, amount=["1", ""]).status_code == 403
+    assert release(treasurer).status_code == 303
+    assert places(town) == {"bridge": [60_000, 0, 0], "pump": [20_000, 0, 0]}
+    assert "Nothing is reserved" in treasurer.get(path).text
+
+
+def test_moving_money_takes_a_recent_sign_in_exactly_like_approving(town):
+    approved(town)
+    treasurer, path, books = town.client("treasurer"), "/proposals/p/release", "/proposals/p/books"
+    town.clock.ahead = timedelta(minutes=20)
+    form = hidden(treasurer.get(path).text, 'value="whole"')
+    for password, status in (("", 409), ("wrong", 403)):
+        answer = treasurer.post(path, data=form | {"password": password})
+        assert answer.status_code == status
+        assert "Nothing was released" in answer.text
+    assert places(town) == {}
+    assert treasurer.post(path, data=form | {"password": PASSWORD}).status_code == 303
+    town.clock.ahead = timedelta(minutes=40)
+    form = hidden(treasurer.get(books).text, "Undo the chosen") | {"reason": "Too early"}
+    (number,) = re.findall(r'name="version" value="(\d+)"', treasurer.get(books).text)
+    answer = treasurer.post(f"{books}/reverse", data=form | {"version": number})
+    assert answer.status_code == 409
+    assert "enter your password" in answer.text
+    assert 'value="Too early"' in answer.text
+    answer = treasurer.post(f"{books}/reverse", data=form | {"version": number, "password": PASSWORD})
+    assert answer.status_code == 303
+    assert places(town) == {"bridge": [0, 0, 0], "pump": [0, 0, 0]}
 
 
 WRONG = (
@@ -76,7 +130,7 @@ WRONG = (
 def test_what_cannot_be_recorded_is_told_on_the_page(town):
     approved(town)
     treasurer = town.inside("treasurer")
-    post(treasurer, "/proposals/p/do/release")
+    release(treasurer)
     for what, data, words in WRONG:
         sent = {"period": ["2027", "2027"], "line": ["bridge", "pump"], **data}
         answer = post(treasurer, f"/proposals/p/books/{what}", **sent)
@@ -88,7 +142,7 @@ def test_what_cannot_be_recorded_is_told_on_the_page(town):
 
 def test_nobody_else_records(town):
     approved(town)
-    post(town.inside("treasurer"), "/proposals/p/do/release")
+    release(town.inside("treasurer"))
     for person in ("author", "head", "council-3", "warden-1", "clerk", "purse"):
         client = town.inside(person)
         assert "Record an order" not in client.get("/proposals/p/books").text
@@ -175,8 +229,9 @@ def test_their_pages_are_accessible_and_narrow(town):
     if not CHROMIUM:
         pytest.skip("there is no Chromium on this machine: apt-get install chromium")
     approved(town)
-    post(town.inside("treasurer"), "/proposals/p/do/release")
+    release(town.inside("treasurer"))
     pages = (
+        ("treasurer", "/proposals/p/release"),
         ("treasurer", "/proposals/p/books"),
         ("checker", "/proposals/p/books"),
         ("author", "/proposals/p/move"),

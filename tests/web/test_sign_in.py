@@ -188,7 +188,10 @@ def test_a_second_factor_is_asked_for_and_each_code_counts_once(server):
     secret = re.search(r'name="secret" value="(\w+)"', page)[1]
     codes = pyotp.TOTP(secret)
     confirm = {"csrf": client.csrf, "password": PASSWORD, "what": "confirm", "secret": secret}
-    assert client.post("/account/code", data=confirm | {"code": "000000"}).status_code == 403
+    wrong = client.post("/account/code", data=confirm | {"code": "000000"})
+    assert wrong.status_code == 403
+    assert f'name="secret" value="{secret}"' in wrong.text  # Nobody has to read the picture again.
+    assert "<svg" in wrong.text
     assert client.post("/account/code", data=confirm | {"code": codes.at(server.clock())}).status_code == 303
     other = server.client()
     assert sign_in(other).status_code == 403

@@ -20,6 +20,7 @@ from fiscus.workflow.authority.matrix import Matrix
 from fiscus.workflow.authority.reading import read_matrix
 from fiscus.workflow.funds.books import BUDGET_ROLE, SetBudget
 from fiscus.workflow.identity import commands as who
+from fiscus.workflow.identity.registry import AUDITOR
 from fiscus.workflow.ports import Store, UnitOfWork
 from fiscus.workflow.proposal import commands as do
 from fiscus.workflow.service import administer, adopt_policy, follow, reading, set_budget
@@ -139,7 +140,8 @@ def _prepare(
     administer(who.SetExclusive(matrix.duties.exclusive), uow, actor=clerk, at=at)
     adopt_policy(matrix, uow, actor=clerk, at=at)
     grants = [(person, role) for role, holders in people.items() for person in holders]
-    for person, role in [*grants, (BUDGET, BUDGET_ROLE)]:
+    looks = [(person, AUDITOR) for person in people.get("city_auditor", ())]  # The log has a role of its own.
+    for person, role in [*grants, *looks, (BUDGET, BUDGET_ROLE)]:
         administer(who.GrantRole(person, role), uow, actor=clerk, at=at)
     root = next(iter(units_of(problem)))
     for period, amount in zip(problem.periods, problem.currency.to_minor_array(problem.budget).tolist(), strict=True):

@@ -16,6 +16,7 @@ from fiscus.core.money import currency as unit
 from fiscus.core.money import format_amount, percent
 from fiscus.web.visits import Visit
 from fiscus.web.wording import HELP, meaning
+from fiscus.workflow.canonical import until
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -72,6 +73,12 @@ def day(moment: str) -> str:
     return f"{int(date)} {months[int(month) - 1]} {year}"
 
 
+def ends(moment: str) -> str:
+    """The last day of what ends at a moment, and the time where that day is not wholly included."""
+    last = until(moment)
+    return day(last) + last[10:] if last else "\N{EN DASH}"
+
+
 def minute(moment: str) -> str:
     """The day, and the time in UTC."""
     return f"{day(moment)}, {moment[11:16]} UTC" if moment else "\N{EN DASH}"
@@ -119,6 +126,7 @@ def templates() -> Environment:
         "percent": percent,
         "day": day,
         "minute": minute,
+        "ends": ends,
         "state": state,
         "svg": Markup,
         "plain": plain,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -13,7 +15,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from fiscus.errors import BrokenLog, Conflict, FiscusError, InvalidInput, ProviderWrong, Refused
 from fiscus.web.rendering import page
-from fiscus.web.visits import SAFE, NotFromHere, NotYours, SignInNeeded, safe_path
+from fiscus.web.visits import SAFE, NotFromHere, NotYours, SignInNeeded, came_from_here, kept, safe_path, settings_of
 
 NOT_THERE = ("There is no proposal", "There is no round")
 ENTITLEMENT = ("not_entitled", "not_owner", "identity.password", "identity.account", "not_administrator")
@@ -47,6 +49,31 @@ def problem(status: int, detail: str, rule: str = "", **more: Any) -> JSONRespon
     return JSONResponse(body | ({"rule": rule} if rule else {}) | more, status, media_type="application/problem+json")
 
 
+HEADINGS = {
+    401: "Sign in first",
+    403: "This is not for you to do",
+    404: "There is nothing here",
+    409: "This cannot be done now",
+    422: "What was written cannot be used",
+    429: "Wait a little",
+    500: "Something failed",
+    502: "The sign-in provider answered wrongly",
+    503: "Something that is needed does not answer",
+}
+"""By status: what a page says in place of HTTP's phrase."""
+
+PLACES = re.compile(
+    r"/proposals/[^/]+/(decide|edit|move|release|books)(?=/|$)|/(proposals|rounds)/[^/]+|/(rounds|people|account|funds|audit|policy)(?=/|$)"
+)
+"""Beginnings of addresses that forms are sent to which are pages themselves."""
+
+
+def page_of(path: str) -> str:
+    """The page that a form came from, by the address it was sent to; the inbox where that is not known."""
+    found = PLACES.match(path)
+    return quote(found.group(), safe="/") if found else "/inbox"
+
+
 def _for_programs(request: Request) -> bool:
     return request.url.path.startswith("/api")
 
@@ -54,14 +81,24 @@ def _for_programs(request: Request) -> bool:
 def _told(request: Request, status: int, detail: str, rule: str = "") -> Response:
     if _for_programs(request):
         return problem(status, detail, rule)
-    return page("trouble.html", None, status=status, title=HTTPStatus(status).phrase, detail=detail, rule=rule)
+    back = page_of(request.url.path) if request.method not in SAFE else "/inbox"
+    title = HEADINGS.get(status, HTTPStatus(status).phrase)
+    return page("trouble.html", None, status=status, title=title, detail=detail, rule=rule, back=back)
 
 
 def _known(request: Request, error: Exception) -> Response:
     assert isinstance(error, FiscusError)
     if isinstance(error, SignInNeeded) and not _for_programs(request):
         here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        target = safe_path(here) if request.method in SAFE else "/inbox"
+        if request.method not in SAFE:
+            here = page_of(request.url.path)
+            form = getattr(request.state, "form", None)
+            carried = kept(form) if form and came_from_here(request, settings_of(request)) else {}
+            if here.endswith("/decide") and carried.get("reason"):
+                provider = settings_of(request).provider
+                more = {"target": here, "provider": provider, "person": "", "fault": "", "kept": carried}
+                return page("sign_in.html", None, status=status_of(error), **more)
+        target = safe_path(here)
         return RedirectResponse(f"/sign-in?next={target.replace('&', '%26').replace('?', '%3F')}", 303)
     rule = error.rule if isinstance(error, Refused) else ""
     return _told(request, status_of(error), str(error), rule)

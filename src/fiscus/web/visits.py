@@ -18,7 +18,7 @@ from fiscus.bootstrap import Office
 from fiscus.errors import FiscusError, InvalidInput
 from fiscus.web.settings import Settings
 from fiscus.workflow.actor import Actor
-from fiscus.workflow.identity.registry import ADMINISTRATOR, Registry
+from fiscus.workflow.identity.registry import ADMINISTRATOR, AUDITOR, Registry
 from fiscus.workflow.identity.sessions import BROWSER, TOKEN, Session, recognise, same
 from fiscus.workflow.ports import Reader, UnitOfWork
 from fiscus.workflow.proposal.commands import Command
@@ -27,8 +27,6 @@ from fiscus.workflow.service import Answer, reading
 SAFE = ("GET", "HEAD", "OPTIONS")
 SECRETS = ("password", "again", "old")
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
-AUDITOR = "auditor"
-"""Role whose holders read the log; administrators do too."""
 
 
 class SignInNeeded(FiscusError):
@@ -115,7 +113,12 @@ class Visit:
             NotYours: With what would be needed.
         """
         if not self.audits:
-            raise NotYours("The log is for auditors and administrators. Ask an administrator for the role.")
+            known = self.registry.people
+            clerks = sorted(known[each].name for each in self.registry.holders(ADMINISTRATOR, "", self.at))
+            raise NotYours(
+                f"The log is for people with the role {AUDITOR!r}, by exactly that name, and for administrators. "
+                f"An administrator gives the role on the page People: {', '.join(clerks[:5])}."
+            )
 
     def must_administer(self) -> None:
         """Refuse all but administrators.
@@ -161,6 +164,15 @@ class Form:
     def all(self, name: str) -> list[str]:
         """All fields of a name."""
         return self.fields.get(name, [])
+
+
+KEPT = {"reason": 4000, "choice": 200, "decision": 20}
+"""Fields of a decision that outlive a session which ended meanwhile, and how long each may be."""
+
+
+def kept(form: Form) -> dict[str, list[str]]:
+    """What of a decision is carried through a sign-in; never a hash, a signature or a secret."""
+    return {name: [form[name][:longest]] for name, longest in KEPT.items() if form[name]}
 
 
 async def form_of(request: Request) -> Form:
@@ -241,6 +253,7 @@ def _visit(request: Request, csrf: str) -> Visit:
 
 async def visit_page(request: Request, form: Annotated[Form, Depends(form_of)]) -> Visit:
     """Who asks for a page or sends a form."""
+    request.state.form = form  # Where nobody is signed in any more, what was written is not lost.
     csrf = form["csrf"] or request.headers.get("x-csrf-token", "")
     return await run_in_threadpool(_visit, request, csrf)
 

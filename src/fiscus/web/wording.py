@@ -33,7 +33,7 @@ HELP: Mapping[str, str] = {
     "Left after it": "What would still be available in that budget then.",
     "Control": "Hard: the budget can never be overdrawn, whoever signs. Soft: overdrawing is shown, not stopped.",
     "Still reserved": "Approved money of the line that was not released yet.",
-    "Release now": "How much of it may be spent from now on; empty for none.",
+    "Release now": "How much of it may be spent from now on. Only for the button that releases these amounts; empty for none.",
     "Budget": "All that the unit was given for the period and fund.",
     "Reserved": "Approved by the last signature, not yet released.",
     "Released": "Free to be spent.",

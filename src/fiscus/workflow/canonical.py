@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -73,6 +73,17 @@ def timestamp(at: datetime) -> str:
 def minute(text: str) -> str:
     """What ``timestamp`` wrote, as people read it; empty for nothing."""
     return f"{text[:10]} {text[11:16]} UTC" if text else ""
+
+
+def last_day(text: str) -> str:
+    """The last day of what is over at a moment, ``YYYY-MM-DD``: what ends as a day begins had the day before as its last."""
+    return timestamp(moment(text) - timedelta(microseconds=1))[:10] if text else ""
+
+
+def until(text: str) -> str:
+    """An end as people say it: the last day where that is wholly included, else the minute; empty for nothing."""
+    whole = text[11:19] in ("00:00:00", "23:59:59")
+    return last_day(text) if whole else minute(text)
 
 
 def moment(text: str) -> datetime:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from fiscus.workflow.identity.registry import ADMINISTRATOR, Registry
+from fiscus.workflow.identity.registry import ADMINISTRATOR, AUDITOR, Registry
 from fiscus.workflow.ports import Notice
 from fiscus.workflow.store.deliveries import Webhook
 
@@ -19,7 +19,7 @@ OWNERS = (
 )
 """Of these whoever drafted the proposal is told."""
 
-AUDITORS = ("auditor", ADMINISTRATOR)
+AUDITORS = (AUDITOR, ADMINISTRATOR)
 """Roles that are told of what is loud."""
 
 ROUND_OPEN = ("round.opened", "round.reopened", "round.extended")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import segno
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
@@ -19,6 +21,9 @@ from fiscus.workflow.identity.sealing import Unreadable
 from fiscus.workflow.service import administer
 
 router = APIRouter()
+
+SECRET = re.compile(r"[A-Z2-7]{16,128}")
+"""How a secret of an authenticator looks that may be shown again."""
 
 
 @router.get("/account")
@@ -94,13 +99,16 @@ def code(visit: Here, form: Sent, request: Request) -> Response:
             return _page(visit, secret=second_factor.new_secret())
         if form["what"] == "confirm":
             if second_factor.step_of(form["secret"], form["code"], visit.at) is None:
-                raise Refused("identity.code", "That is not the code that your authenticator shows now. Begin again.")
+                raise Refused(
+                    "identity.code", "That is not the code that your authenticator shows now. Enter the next one."
+                )
             store.set_second_factor(visit.person, form["secret"])
         else:
             second_factor.check_code(store, visit.person, form["code"], "", visit.at)
             store.set_second_factor(visit.person, None)
     except Refused as error:
-        return _page(visit, fault=error.reason, status=403)
+        kept = form["secret"] if form["what"] == "confirm" and SECRET.fullmatch(form["secret"]) else ""
+        return _page(visit, secret=kept, fault=error.reason, status=403)
     except Unreadable as error:
         return _page(visit, fault=str(error), status=503)
     return RedirectResponse("/account", 303)

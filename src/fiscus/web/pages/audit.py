@@ -1,4 +1,4 @@
-"""The log: looked through, verified, and taken away as one file."""
+"""The log: looked through, verified, and downloaded as one file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _page(
 ) -> Response:
     with visit.read() as reader:
         head, checkpoints = reader.head(), reader.checkpoints()
-        events, more = _found(reader.backwards(stream, before), who, kind)
+        events, more = _found(reader.backwards(stream.strip(), before), who, kind)
     return page(
         "audit.html",
         visit,
@@ -51,8 +51,10 @@ def _page(
 def _found(events: Iterable[Written], who: str, kind: str) -> tuple[Sequence[Written], int]:
     """One page of what fits, and the number to go on from; 0 for the end."""
     found: list[Written] = []
+    who, kind = who.strip().casefold(), kind.strip().casefold()
     for event in events:
-        fits = (not who or who in (event.stamp.actor, event.stamp.behalf)) and (not kind or event.kind == kind)
+        people = (event.stamp.actor.casefold(), event.stamp.behalf.casefold())
+        fits = (not who or who in people) and (not kind or event.kind.casefold() == kind)
         if fits:
             if len(found) == PAGE:
                 return found, found[-1].seq

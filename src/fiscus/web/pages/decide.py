@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from urllib.parse import quote
 from uuid import uuid4
 
 from fastapi import APIRouter, Request
@@ -10,16 +11,17 @@ from starlette.responses import RedirectResponse, Response
 
 from fiscus.errors import Refused
 from fiscus.web.figures import figures
-from fiscus.web.pages.sign_in import prove
-from fiscus.web.rendering import page
-from fiscus.web.visits import Form, Here, Sent, Visit
-from fiscus.workflow.identity.accounts import tied
-from fiscus.workflow.identity.sessions import prove as proved
+from fiscus.web.pages.again import say_again, ways
+from fiscus.web.pages.sign_in import Place, Rules, entered, renewed, sign_in_page
+from fiscus.web.rendering import minute, page
+from fiscus.web.visits import Form, Here, Sent, Visit, kept
 from fiscus.workflow.identity.signatures import approval_message
 from fiscus.workflow.proposal import commands as do
+from fiscus.workflow.service import reading
+from fiscus.workflow.service.deeds import Deed, deeds, last
 from fiscus.workflow.service.entitlement import glass, glass_capacities
 from fiscus.workflow.service.impact import commitments
-from fiscus.workflow.service.views import openings, view
+from fiscus.workflow.service.views import View, lineage_acts, obstacle, openings, view
 
 router = APIRouter()
 
@@ -35,10 +37,12 @@ def show(visit: Here, name: str) -> Response:
 def _page(visit: Visit, name: str, form: Form, fault: str, status: int = 200) -> Response:
     with visit.read() as reader:
         seen = view(reader, name, visit.at)
+        history = lineage_acts(reader, seen.proposal)
+        signed = last(deeds(reader, seen.proposal, visit.person), "Approved")
         commits = commitments(reader, seen.proposal, seen.content)
         touched = glass(reader, seen, visit.registry)
     proposal = seen.proposal
-    choices = openings(proposal, visit.registry, visit.person, visit.at)
+    choices = openings(proposal, visit.registry, visit.person, visit.at, history)
     wanted = {stage.name for stage in proposal.stages if stage.signature} & {each.stage for each in choices}
     messages = {
         behalf: approval_message(name, proposal.hash, visit.person, behalf).decode()
@@ -53,54 +57,73 @@ def _page(visit: Visit, name: str, form: Form, fault: str, status: int = 200) ->
         titles=seen.titles,
         shown=figures(seen.content, proposal.content, visit.registry.parents),
         choices=choices,
+        obstacle="" if choices else obstacle(proposal, visit.registry, visit.person, visit.at, history),
         breakers=glass_capacities(seen, visit.registry, visit.person, visit.at),
         glass=touched,
         commits=commits,
         form=form,
-        fault=fault,
+        fault=_plain(fault, form, seen, signed) if fault else "",
+        signed=signed,
+        changed=bool(fault) and _changed(form, seen),
         key=form["key"] or uuid4().hex,
         signature_wanted=bool(wanted),
         can_sign=bool(wanted) or bool(visit.registry.keys_of(visit.person, visit.at)),
         messages=messages,
-        has_password=visit.office.sign_ins.credential(visit.person) is not None,
-        provider=_provider(visit),
-        has_code=visit.office.sign_ins.has_second_factor(visit.person),
+        **ways(visit),
     )
 
 
-def _provider(visit: Visit) -> str:
-    """Name of the provider that can say again who it is; empty for none."""
-    provider = visit.settings.provider
-    return provider.name if provider and tied(visit.office.sign_ins, provider.issuer, visit.person) else ""
+def _changed(form: Form, seen: View) -> bool:
+    """Whether another version was written since the page that a form came from."""
+    return bool(form["hash"]) and form["hash"] != seen.proposal.hash
+
+
+def _plain(fault: str, form: Form, seen: View, signed: Deed | None) -> str:
+    """A refusal in the words of whoever reads it: what happened since they saw the page comes first."""
+    proposal = seen.proposal
+    if _changed(form, seen):
+        number = len(proposal.versions)
+        if proposal.hash:
+            return f"This is not the version you saw: version {number} was written since. Nothing was decided; look at it again."
+        return (
+            f"This is not the version you saw: {proposal.owner} is writing version {number}. Nothing was decided; you are "
+            "asked again when it is submitted."
+        )
+    if form["decision"] == "approve" and signed and signed.version == len(proposal.versions):
+        return f"You signed this version on {minute(signed.at)}; once counts, and nothing more was recorded."
+    return fault
+
+
+@router.post("/proposals/{name}/decide/sign-in")
+def signed_in(name: str, form: Sent, request: Request, office: Place, settings: Rules) -> Response:
+    """Sign in on the way to a decision whose session had ended, and show the page with what was written there.
+
+    No new address is gone to: what was written travels in the two forms alone, and is escaped, shown and sent again by a
+    person before it means anything.
+    """
+    target = f"/proposals/{quote(name, safe='')}/decide"
+    try:
+        person = entered(request, form, office, settings)
+    except Refused as error:
+        status = 429 if error.rule == "identity.throttled" else 403
+        return sign_in_page(settings, target, person=form["person"], fault=error.reason, status=status, kept=kept(form))
+    session, give = renewed(request, person)
+    with office.store.read() as reader:
+        visit = Visit(office, settings, session, reading.registry(reader), office.clock())
+    return give(_page(visit, name, Form(kept(form)), ""))
 
 
 @router.post("/proposals/{name}/decide")
 def decided(visit: Here, name: str, form: Sent, request: Request) -> Response:
     """Follow the decision; where it cannot be, show why and keep what was written."""
     try:
-        _say_again(visit, form, request)
+        say_again(visit, form, request, "decide")
         command = _command(name, form)
         stage, _, behalf = form["choice"].partition("|")
         visit.follow(command(stage), behalf, form["key"])
     except Refused as error:
         return _page(visit, name, form, error.reason, 429 if error.rule == "identity.throttled" else 409)
     return RedirectResponse(f"/proposals/{name}?done={form['decision']}", 303)
-
-
-def _say_again(visit: Visit, form: Form, request: Request) -> None:
-    """A decision needs a sign-in that is not long ago.
-
-    Raises:
-        Refused: Where it is, and no right password came with the form.
-    """
-    if visit.recent:
-        return
-    if visit.office.sign_ins.credential(visit.person) is None:
-        raise Refused("identity.recent", "Your sign-in is some time ago: confirm that it is you, then decide.")
-    if not form["password"]:
-        raise Refused("identity.recent", "Your sign-in is some time ago: enter your password to decide.")
-    prove(request, visit.person, form, visit.at)
-    proved(visit.office.sign_ins, visit.session, visit.at)
 
 
 def _command(name: str, form: Form) -> Callable[[str], do.Command]:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from fiscus.web.rendering import page
 from fiscus.web.visits import Here
+from fiscus.workflow.service.tasks import tasks
 from fiscus.workflow.service.views import listed
 
 router = APIRouter()
@@ -45,4 +46,6 @@ def _page(visit: Here, show: str, text: str, number: int) -> Response:
             limit=PAGE,
             offset=(number - 1) * PAGE,
         )
-    return page("inbox.html", visit, choices=SHOWN, chosen=chosen, text=text, found=found, number=number)
+        mine = chosen == "mine" and number == 1
+        todo = tasks(reader, visit.registry, visit.person, visit.at, text[:100]) if mine else ()
+    return page("inbox.html", visit, choices=SHOWN, chosen=chosen, text=text, found=found, todo=todo, number=number)

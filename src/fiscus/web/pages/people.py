@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query
 from starlette.responses import RedirectResponse, Response
@@ -17,8 +18,11 @@ from fiscus.workflow.identity import commands as who
 from fiscus.workflow.identity.people import Grant
 from fiscus.workflow.identity.sessions import PASSWORD, Identity, new_link
 from fiscus.workflow.service import administer
+from fiscus.workflow.service.roles import alike, known_roles
 
 router = APIRouter()
+
+NOTHING = Form({})
 
 PAGE = 100
 """People on one page."""
@@ -38,12 +42,37 @@ def day(text: str, name: str, end: bool = False) -> datetime:
 
 
 @router.get("/people")
-def show(visit: Here, as_of: str = "", text: str = "", number: Annotated[int, Query(alias="page")] = 1) -> Response:
+def show(
+    visit: Here,
+    as_of: str = "",
+    text: str = "",
+    number: Annotated[int, Query(alias="page")] = 1,
+    given: str = "",
+    to: str = "",
+) -> Response:
     """Everybody, or those of a name, and who held which role on a day."""
-    return _page(visit, as_of, text=text[:100], number=number)
+    return _page(visit, as_of, text=text[:100], number=number, said=_given(visit, given, to))
 
 
-def _page(visit: Visit, as_of: str = "", link: str = "", whose: str = "", text: str = "", number: int = 1) -> Response:
+def _given(visit: Visit, role: str, person: str) -> str:
+    """That somebody holds a role, where the registry says so; an address alone is not believed."""
+    holds = role in visit.registry.roles_of(person, visit.at)
+    return f"Given. {visit.registry.people[person].name} holds the role {role}." if holds else ""
+
+
+def _page(
+    visit: Visit,
+    as_of: str = "",
+    link: str = "",
+    whose: str = "",
+    text: str = "",
+    number: int = 1,
+    said: str = "",
+    fault: str = "",
+    form: Form = NOTHING,
+) -> Response:
+    with visit.read() as reader:
+        roles = known_roles(reader) if visit.administers else {}
     at = day(as_of, "The day", end=True) - timedelta(microseconds=1) if as_of else visit.at
     moment, registry = timestamp(at), visit.registry
     wanted = text.strip().casefold()
@@ -58,6 +87,11 @@ def _page(visit: Visit, as_of: str = "", link: str = "", whose: str = "", text: 
     return page(
         "people.html",
         visit,
+        status=422 if fault else 200,
+        said=said,
+        fault=fault,
+        form=form,
+        roles=roles,
         registry=registry,
         shown=shown,
         held=held,
@@ -79,11 +113,28 @@ def act(visit: Here, what: str, form: Sent) -> Response:
     """Follow a command about people."""
     if what not in MAKERS:
         raise InvalidInput(f"Nothing is called {what!r}.")
+    strange = _strange(visit, form) if what == "grant" else ""
+    if strange:
+        return _page(visit, fault=strange, form=form)
     with visit.work() as (uow, actor, at, key):
         administer(MAKERS[what](form), uow, actor=actor, at=at, key=key)
+    if what == "grant":
+        return RedirectResponse(f"/people?{urlencode({'given': form['role'], 'to': form['person']})}", 303)
     if what == "deactivate":
         visit.office.sign_ins.end_sessions(form["person"])
     return RedirectResponse("/account" if what in OWN else "/people", 303)
+
+
+def _strange(visit: Visit, form: Form) -> str:
+    """What is odd about a role that nothing here asks for and that nobody confirmed; empty for nothing."""
+    if not visit.administers or form["sure"]:
+        return ""
+    with visit.read() as reader:
+        known = known_roles(reader)
+    if form["role"] in known:
+        return ""
+    near = " or ".join(alike(form["role"], known))
+    return f"No authority matrix knows the role {form['role']!r}, and nothing asks for it.{f' Did you mean {near}?' if near else ''}"
 
 
 @router.post("/people/link")

@@ -9,19 +9,21 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from fiscus.core.money import currency
-from fiscus.errors import InvalidInput
+from fiscus.errors import InvalidInput, Refused
 from fiscus.web import drawings
 from fiscus.web.figures import PAGE, SORTS, Figures, figures
+from fiscus.web.happened import happened
 from fiscus.web.rendering import page
+from fiscus.web.troubles import status_of
 from fiscus.web.visits import Form, Here, Sent, Visit
 from fiscus.workflow.canonical import timestamp
+from fiscus.workflow.duties.history import Act
 from fiscus.workflow.ports import Filter, Reader
 from fiscus.workflow.proposal import commands as do
-from fiscus.workflow.proposal.content import Cell
 from fiscus.workflow.proposal.reviewing import due_of
 from fiscus.workflow.proposal.transitions import FINAL, IN_REVIEW, WITH_MONEY, allowed
 from fiscus.workflow.service import reading
+from fiscus.workflow.service.deeds import Deed, deeds, last
 from fiscus.workflow.service.entitlement import (
     capacities_in,
     glass,
@@ -30,9 +32,11 @@ from fiscus.workflow.service.entitlement import (
     waiting_people,
 )
 from fiscus.workflow.service.impact import commitments
-from fiscus.workflow.service.views import View, openings, release_capacities, view
+from fiscus.workflow.service.views import View, lineage_acts, openings, release_capacities, view
 
 router = APIRouter()
+
+NOTHING = Form({})
 
 TOP = 8
 """Changes that are told with their reasons."""
@@ -55,12 +59,18 @@ class Table:
     number: int = 1
 
 
-SAID = {
-    "approve": "Your approval was recorded.",
-    "return": "It was returned for changes.",
-    "reject": "It was rejected.",
-    "break": "Your part in breaking the glass was recorded; how it stands now is said below.",
+SAID: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "approve": (("Approved",), "Your approval was recorded."),
+    "return": (("Returned",), "It was returned for changes."),
+    "reject": (("Rejected",), "It was rejected."),
+    "break": (
+        ("GlassTouched", "GlassBroken"),
+        "Your part in breaking the glass was recorded; how it stands now is said below.",
+    ),
+    "release": (("Released",), "The money was released."),
 }
+"""By what an address says was done: the events that have to be in the log, of the person who looks and of this version, and the
+sentence that is then true."""
 
 
 @router.get("/proposals/{name}")
@@ -70,11 +80,23 @@ def show(
     """The page."""
     wanted = Table(unit, sort if sort in SORTS else "change", bool(down), max(number, 1))
     with visit.read() as reader:
-        return _page(reader, visit, name, wanted, SAID.get(done, ""))
+        return _page(reader, visit, name, wanted, done)
 
 
-def _page(reader: Reader, visit: Visit, name: str, wanted: Table, said: str = "") -> Response:
+def _page(
+    reader: Reader,
+    visit: Visit,
+    name: str,
+    wanted: Table,
+    done: str = "",
+    *,
+    fault: str = "",
+    form: Form = NOTHING,
+    status: int = 200,
+) -> Response:
     seen = view(reader, name, visit.at)
+    mine = deeds(reader, seen.proposal, visit.person)
+    acts = lineage_acts(reader, seen.proposal)
     shown = figures(seen.content, seen.proposal.content, visit.registry.parents)
     unit = wanted.unit if shown.unit(wanted.unit) else shown.root
     below = unit if wanted.unit else ""
@@ -84,6 +106,9 @@ def _page(reader: Reader, visit: Visit, name: str, wanted: Table, said: str = ""
     return page(
         "proposal.html",
         visit,
+        status=status,
+        fault=fault,
+        form=form,
         seen=seen,
         proposal=seen.proposal,
         titles=seen.titles,
@@ -104,10 +129,24 @@ def _page(reader: Reader, visit: Visit, name: str, wanted: Table, said: str = ""
         commits=commitments(reader, seen.proposal, seen.content),
         glass=glass(reader, seen, visit.registry),
         history=history(reader, name),
-        can=_can(seen, visit),
+        can=_can(seen, visit, acts),
         replaced=_family(reader, seen),
-        said=said,
+        said=_said(done, mine, seen),
+        signed_before=_void(mine, seen),
     )
+
+
+def _said(done: str, mine: Sequence[Deed], seen: View) -> str:
+    """What was done, where the log says so; an address alone is not believed."""
+    kinds, words = SAID.get(done, ((), ""))
+    now = len(seen.proposal.versions)
+    return words if any(each.kind in kinds and each.version == now for each in mine) else ""
+
+
+def _void(mine: Sequence[Deed], seen: View) -> Deed | None:
+    """The signature of an earlier version that an edit made void; None for none, and where this one is signed too."""
+    found = last(mine, "Approved")
+    return found if found and found.version < len(seen.proposal.versions) else None
 
 
 def _top(shown: Figures) -> Sequence[Any]:
@@ -131,7 +170,7 @@ def history(reader: Reader, name: str) -> Sequence[Mapping[str, str]]:
                 "number": str(event.seq),
                 "at": event.stamp.at,
                 "who": event.stamp.actor + behalf,
-                "kind": event.kind,
+                "kind": happened(event),
                 "words": str(words),
                 "loud": "yes" if event.data.get("loud") else "",
             }
@@ -139,7 +178,7 @@ def history(reader: Reader, name: str) -> Sequence[Mapping[str, str]]:
     return found[::-1]
 
 
-def _can(seen: View, visit: Visit) -> Mapping[str, bool]:
+def _can(seen: View, visit: Visit, acts: Sequence[Act]) -> Mapping[str, bool]:
     """What is worth a button; whether it is allowed is decided when it is pressed."""
     proposal, status = seen.proposal, seen.proposal.status
     mine = proposal.owner in visit.registry.capacities(visit.person, visit.at)
@@ -147,9 +186,9 @@ def _can(seen: View, visit: Visit) -> Mapping[str, bool]:
     guards = _holds((*(stage.role for stage in proposal.stages), *ends), seen, visit)
     possible = {name: bool(allowed(status, name)) for name in ("Submit", "Recall", "Hold", "Resume", "Close", "Edit")}
     return {
-        "decide": bool(openings(proposal, visit.registry, visit.person, visit.at)),
+        "decide": bool(openings(proposal, visit.registry, visit.person, visit.at, acts)),
         "glass": bool(glass_capacities(seen, visit.registry, visit.person, visit.at)),
-        "release": bool(release_capacities(proposal, visit.registry, visit.person, visit.at)),
+        "release": bool(release_capacities(proposal, visit.registry, visit.person, visit.at, acts)),
         "edit": mine and possible["Edit"],
         "move": status in WITH_MONEY,
         "submit": mine and possible["Submit"],
@@ -174,23 +213,19 @@ def _late(seen: View) -> bool:
 
 @router.post("/proposals/{name}/do/{what}")
 def act(visit: Here, name: str, what: str, form: Sent, request: Request) -> Response:
-    """Follow a command and show the page again."""
+    """Follow a command and show the page again; where it cannot be, with why, and what was written."""
     if what not in MAKERS:
         raise InvalidInput(f"Nothing is called {what!r}.")
-    visit.follow(
-        lambda uow: MAKERS[what](name, form, reading.known_proposal(uow, name).currency), form["behalf"], form["key"]
-    )
+    try:
+        visit.follow(
+            lambda uow: MAKERS[what](name, form, reading.known_proposal(uow, name).currency),
+            form["behalf"],
+            form["key"],
+        )
+    except (Refused, InvalidInput) as error:
+        with visit.read() as reader:
+            return _page(reader, visit, name, Table(), fault=str(error), form=form, status=status_of(error))
     return RedirectResponse(f"/proposals/{name}", 303)
-
-
-def _release(name: str, form: Form, code: str) -> do.Command:
-    """Given amounts, or all that is left."""
-    amounts: dict[Cell, int] = {}
-    for field in form.fields:
-        if field.startswith("amount:") and form[field]:
-            _, period, line = field.split(":", 2)
-            amounts[period, line] = currency(code).to_minor(form[field].replace(",", ""))
-    return do.Release(name, amounts)
 
 
 MAKERS: Mapping[str, Any] = {
@@ -202,6 +237,5 @@ MAKERS: Mapping[str, Any] = {
     "comment": lambda name, form, code: do.Comment(name, form["text"]),
     "escalate": lambda name, form, code: do.Escalate(name, form["stage"]),
     "expire": lambda name, form, code: do.Expire(name),
-    "release": _release,
 }
-"""Commands that a form of the page gives; signing has a page of its own."""
+"""Commands that a form of the page gives; signing and releasing have pages of their own."""

@@ -9,9 +9,10 @@ from fastapi import APIRouter
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from fiscus.core.money import currency
-from fiscus.errors import FiscusError, InvalidInput
+from fiscus.errors import FiscusError, InvalidInput, Refused
 from fiscus.web.pages.people import day
 from fiscus.web.rendering import page
+from fiscus.web.troubles import status_of
 from fiscus.web.visits import Form, Here, Sent, Visit
 from fiscus.workflow.funds.books import BUDGET_ROLE
 from fiscus.workflow.ports import Filter
@@ -46,7 +47,7 @@ def show(visit: Here, name: str, unit: str = "") -> Response:
 
 
 def _page(
-    visit: Visit, name: str, unit: str = "", form: Form = NOTHING, fault: str = "", status: int = 200
+    visit: Visit, name: str, unit: str = "", form: Form = NOTHING, fault: str = "", status: int = 200, reason: str = ""
 ) -> Response:
     with visit.read() as reader:
         made = planning_round(reader, name)
@@ -73,6 +74,7 @@ def _page(
         possible={command for state, command in NEXT if state == made.status},
         manages=visit.person == made.manager or BUDGET_ROLE in visit.roles,
         fault=fault,
+        reason=reason,
         exponent=currency(made.currency),
     )
 
@@ -146,8 +148,11 @@ def act(visit: Here, name: str, what: str, form: Sent) -> Response:
         raise InvalidInput(f"Nothing is called {what!r}.")
     with visit.read() as reader:
         code = planning_round(reader, name).currency
-    with visit.work() as (uow, actor, at, key):
-        lead(MAKERS[what](name, form, code), uow, actor=actor, at=at, key=key)
+    try:
+        with visit.work() as (uow, actor, at, key):
+            lead(MAKERS[what](name, form, code), uow, actor=actor, at=at, key=key)
+    except (Refused, InvalidInput) as error:
+        return _page(visit, name, fault=str(error), status=status_of(error), reason=form["reason"])
     return RedirectResponse(f"/rounds/{name}", 303)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -46,17 +47,34 @@ def let_in(request: Request, person: str, target: str, proved: datetime | None =
         target: Path of the page.
         proved: When they last said who they are; now where it is not given.
     """
+    _, give = renewed(request, person, proved)
+    return give(RedirectResponse(safe_path(target), 303))
+
+
+def renewed(
+    request: Request, person: str, proved: datetime | None = None
+) -> tuple[sessions.Session, Callable[[Response], Response]]:
+    """A new session in place of whatever the browser had, and what gives it to the browser with an answer.
+
+    Args:
+        request: Of whoever is let in.
+        person: Who it is.
+        proved: When they last said who they are; now where it is not given.
+    """
     office, settings = office_of(request), settings_of(request)
     before = session_of(request)
     if before is not None:
         office.sign_ins.end_session(before.token)
-    secret, _ = sessions.begin(office.sign_ins, person, office.clock(), proved=proved)
-    response = RedirectResponse(safe_path(target), 303)
-    longest = int(sessions.LONGEST.total_seconds())
-    response.set_cookie(
-        settings.cookie, secret, max_age=longest, path="/", httponly=True, samesite="lax", secure=settings.secure
-    )
-    return response
+    secret, session = sessions.begin(office.sign_ins, person, office.clock(), proved=proved)
+
+    def give(response: Response) -> Response:
+        longest = int(sessions.LONGEST.total_seconds())
+        response.set_cookie(
+            settings.cookie, secret, max_age=longest, path="/", httponly=True, samesite="lax", secure=settings.secure
+        )
+        return response
+
+    return session, give
 
 
 def prove(request: Request, person: str, form: Form, at: datetime) -> None:
@@ -76,27 +94,64 @@ def show(request: Request, settings: Rules, next: str = "/inbox") -> Response:
     return sign_in_page(settings, next)
 
 
-def sign_in_page(settings: Settings, target: str, *, person: str = "", fault: str = "", status: int = 200) -> Response:
-    """The form, and what went wrong."""
+def sign_in_page(
+    settings: Settings,
+    target: str,
+    *,
+    person: str = "",
+    fault: str = "",
+    status: int = 200,
+    kept: Mapping[str, Sequence[str]] | None = None,
+) -> Response:
+    """The form, and what went wrong.
+
+    Args:
+        settings: Of the server.
+        target: Where it leads.
+        person: Name that was entered.
+        fault: What went wrong; empty for nothing.
+        status: Of HTTP.
+        kept: What was written on the page that it leads back to, which then takes the form itself.
+    """
     target, provider = safe_path(target), settings.provider
-    return page("sign_in.html", None, status=status, target=target, provider=provider, person=person, fault=fault)
+    return page(
+        "sign_in.html",
+        None,
+        status=status,
+        target=target,
+        provider=provider,
+        person=person,
+        fault=fault,
+        kept=kept or {},
+    )
 
 
 @router.post("/sign-in")
 def sign_in(request: Request, form: Sent, office: Place, settings: Rules) -> Response:
     """Let somebody in, or say why not; in the same words for names that nobody has."""
-    if not came_from_here(request, settings):
-        raise NotFromHere("Sign in from this server's own page.")
-    person, at = form["person"], office.clock()
     try:
-        prove(request, person, form, at)
-        with office.store.read() as reader:
-            if not registry(reader).is_active(person):
-                raise Refused("identity.password", "The name or the password is wrong.")
+        person = entered(request, form, office, settings)
     except Refused as error:
         status = 429 if error.rule == "identity.throttled" else 403
-        return sign_in_page(settings, form["next"], person=person, fault=error.reason, status=status)
+        return sign_in_page(settings, form["next"], person=form["person"], fault=error.reason, status=status)
     return let_in(request, person, form["next"])
+
+
+def entered(request: Request, form: Form, office: Office, settings: Settings) -> str:
+    """Who signs in by a form of ours.
+
+    Raises:
+        NotFromHere: For a form from elsewhere.
+        Refused: Where name, password or code are wrong, or one has to wait.
+    """
+    if not came_from_here(request, settings):
+        raise NotFromHere("Sign in from this server's own page.")
+    person = form["person"]
+    prove(request, person, form, office.clock())
+    with office.store.read() as reader:
+        if not registry(reader).is_active(person):
+            raise Refused("identity.password", "The name or the password is wrong.")
+    return person
 
 
 @router.post("/sign-out")

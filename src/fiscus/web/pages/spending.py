@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from fiscus.core.money import currency
 from fiscus.errors import InvalidInput, Refused
+from fiscus.web.pages.again import say_again, ways
 from fiscus.web.rendering import page
+from fiscus.web.troubles import status_of
 from fiscus.web.visits import Form, Here, Sent, Visit
 from fiscus.workflow.proposal import commands as do
 from fiscus.workflow.proposal.content import Cell
@@ -75,6 +77,7 @@ def _page(visit: Visit, name: str, form: Form = NOTHING, fault: str = "", status
         reconcile=_capacities(seen, visit, "Reconcile", (proposal.reconcile_role,)),
         form=form,
         fault=fault,
+        **ways(visit),
     )
 
 
@@ -96,20 +99,20 @@ def _capacities(seen: View, visit: Visit, command: str, roles: tuple[str, ...]) 
 
 
 @router.post("/proposals/{name}/books/{what}")
-def record(visit: Here, name: str, what: str, form: Sent) -> Response:
+def record(visit: Here, name: str, what: str, form: Sent, request: Request) -> Response:
     """Record an order, a payment, a reversal or a reconciliation; where it cannot be, show why and keep what was written."""
     if what not in MAKERS:
         raise InvalidInput(f"Nothing is called {what!r}.")
     try:
+        if what == "reverse":
+            say_again(visit, form, request, "undo it")
         visit.follow(
             lambda uow: MAKERS[what](name, form, reading.known_proposal(uow, name).currency),
             form["behalf"],
             form["key"],
         )
     except (Refused, InvalidInput) as error:
-        if isinstance(error, Refused) and error.rule.endswith(("not_entitled", "transition")):
-            raise
-        return _page(visit, name, form, str(error), 422 if isinstance(error, InvalidInput) else 409)
+        return _page(visit, name, form, str(error), status_of(error))
     return RedirectResponse(f"/proposals/{name}/books", 303)
 
 
@@ -141,7 +144,7 @@ def _totals(form: Form, code: str) -> Mapping[str, int]:
 
 def _event(text: str) -> int:
     if not text.isdigit():
-        raise InvalidInput(f"{text!r} is no number of an event.")
+        raise InvalidInput(f"{text!r} is no number of an event." if text else "Choose the movement that is undone.")
     return int(text)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from fiscus.workflow.actor import Actor
-from fiscus.workflow.canonical import timestamp
+from fiscus.workflow.canonical import last_day, timestamp
 from fiscus.workflow.identity import commands as do
 from fiscus.workflow.identity.people import HUMAN, SERVICE
 from fiscus.workflow.identity.registry import ADMINISTRATOR, Registry
@@ -243,7 +243,7 @@ def _delegate(registry: Registry, command: do.Delegate, actor: Actor, at: dateti
     for other in registry.delegations:
         if other.giver == actor.person and other.taker == command.taker and other.since < until and since < other.until:
             return Refusal(
-                "identity.delegated", f"{command.taker} acts for {actor.person} until {other.until[:10]} already."
+                "identity.delegated", f"{command.taker} acts for {actor.person} until {last_day(other.until)} already."
             )
     passed = set(command.roles or mine)
     clash = _clash(registry, command.taker, passed | _within_reach(registry, command.taker, at))

@@ -14,6 +14,9 @@ from fiscus.workflow.identity.people import SERVICE, Delegation, Grant, Key, Per
 ADMINISTRATOR = "administrator"
 """Role whose holders change people, units and policies; it gives no part in any decision about money."""
 
+AUDITOR = "auditor"
+"""Role whose holders read the log; administrators do too. An authority matrix may have auditors of its own, who do not by that."""
+
 
 @dataclass(frozen=True, eq=False)
 class Registry:

@@ -11,7 +11,7 @@ from fiscus.core.money import currency as coin
 from fiscus.core.money import written
 from fiscus.errors import InvalidMoney
 from fiscus.workflow.actor import Actor
-from fiscus.workflow.canonical import timestamp
+from fiscus.workflow.canonical import timestamp, until
 from fiscus.workflow.funds.books import BUDGET_ROLE
 from fiscus.workflow.identity.registry import Registry
 from fiscus.workflow.ports import Entry
@@ -103,7 +103,7 @@ def _amount(amount: object) -> bool:
 
 def _open(made: Round, command: do.Open, actor: Actor, at: datetime, registry: Registry) -> Outcome:
     if timestamp(at) >= made.deadline:
-        return Refusal("round.deadline", f"The deadline {made.deadline[:16]} is over: extend it first.")
+        return Refusal("round.deadline", f"The deadline {until(made.deadline)} is over: extend it first.")
     return [Entry("Opened", {})]
 
 
@@ -116,7 +116,9 @@ def _answer(made: Round, command: do.Answer, actor: Actor, at: datetime, registr
     if (actor.behalf or actor.person) != owner:
         return Refusal("round.not_owner", f"{owner or 'Nobody'} answers for {command.unit}, or whoever acts for them.")
     if timestamp(at) >= made.deadline:
-        return Refusal("round.deadline", f"The deadline {made.deadline[:16]} is over: ask {made.manager} to extend it.")
+        return Refusal(
+            "round.deadline", f"The deadline {until(made.deadline)} is over: ask {made.manager} to extend it."
+        )
     fault = next(_ask_faults(made, command), "")
     return Refusal("round.ask", fault) if fault else [
         Entry("Answered", {"unit": command.unit, "asks": [asdict(ask) for ask in command.asks]})
@@ -172,10 +174,10 @@ def _set_target(made: Round, command: do.SetTarget, actor: Actor, at: datetime, 
 
 
 def _extend(made: Round, command: do.Extend, actor: Actor, at: datetime, registry: Registry) -> Outcome:
-    until = timestamp(command.deadline)
-    if until <= max(made.deadline, timestamp(at)):
-        return Refusal("round.deadline", f"It is {made.deadline[:16]} already: give a later moment.")
-    return [Entry("Extended", {"deadline": until})]
+    later = timestamp(command.deadline)
+    if later <= max(made.deadline, timestamp(at)):
+        return Refusal("round.deadline", f"It is {until(made.deadline)} already: give a later moment.")
+    return [Entry("Extended", {"deadline": later})]
 
 
 def _freeze(made: Round, command: do.Freeze, actor: Actor, at: datetime, registry: Registry) -> Outcome:
@@ -183,7 +185,7 @@ def _freeze(made: Round, command: do.Freeze, actor: Actor, at: datetime, registr
     if made.missing and early and not command.reason.strip():
         names = ", ".join(f"{unit} ({registry.owners.get(unit, 'nobody')})" for unit in made.missing)
         return Refusal(
-            "round.missing", f"Not answered yet: {names}. Wait until {made.deadline[:16]}, or give a reason."
+            "round.missing", f"Not answered yet: {names}. Wait until {until(made.deadline)}, or give a reason."
         )
     return [Entry("Frozen", {"reason": command.reason, "asks": asks_digest(made.asked), "missing": list(made.missing)})]
 

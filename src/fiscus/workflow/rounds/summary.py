@@ -7,7 +7,7 @@ from datetime import datetime
 
 from fiscus.core.money import currency as coin
 from fiscus.core.money import format_amount
-from fiscus.workflow.canonical import timestamp
+from fiscus.workflow.canonical import timestamp, until
 from fiscus.workflow.identity.registry import Registry
 from fiscus.workflow.rounds.state import Round
 
@@ -62,11 +62,13 @@ def sentences(made: Round, registry: Registry, at: datetime) -> list[str]:
     if made.missing:
         late = timestamp(at) >= made.deadline
         names = ", ".join(f"{name} ({registry.owners.get(name, 'nobody')})" for name in made.missing)
-        told.append(
-            f"{'Overdue' if late else 'Still to answer'} (deadline {made.deadline[:16].replace('T', ' ')}): {names}."
-        )
-    times = f", {asked / there:.2f} times as much" if there else ""
+        told.append(f"{'Overdue' if late else 'Still to answer'} (until {until(made.deadline)}): {names}.")
+    times = f", {asked / there:.2f} times as much" if asked and there else ""
     told.append(
         f"{made.currency} {format_amount(asked, unit)} is asked for, and {format_amount(there, unit)} is there{times}."
     )
+    for row in rows(made, registry):
+        if row.target is not None and row.asked > row.target:
+            more = format_amount(row.asked - row.target, unit)
+            told.append(f"{row.unit} asks for {made.currency} {more} more than its target.")
     return told

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from fiscus.workflow.actor import Actor
+from fiscus.workflow.canonical import last_day
+from fiscus.workflow.duties.history import barred, humans
 from fiscus.workflow.identity.registry import Registry
 from fiscus.workflow.ports import Reader
 from fiscus.workflow.proposal.state import Proposal
@@ -54,7 +57,7 @@ def signatures(seen: View, registry: Registry) -> tuple[Signature, ...]:
                 for each in registry.delegations
                 if (each.giver, each.taker) == (approval.behalf, approval.person) and each.in_force(approval.at)
             ]
-            right = f"{right}, who delegated to them until {given[0].until[:10]}" if given else ""
+            right = f"{right}, who delegated to them until {last_day(given[0].until)}" if given else ""
         person = registry.people.get(approval.person)
         found.append(
             Signature(
@@ -82,14 +85,20 @@ def _right(registry: Registry, holder: str, roles: tuple[str, ...], unit: str, a
 
 
 def waiting_people(proposal: Proposal, registry: Registry, at: datetime) -> dict[str, tuple[str, ...]]:
-    """Names of those who could sign each open stage, delegates aside; duties are looked at when they do."""
+    """Names of those who could sign each open stage and have no other part in it, delegates aside."""
     found = {}
     for stage in proposal.open_stages:
         holders = {person for role in proposal.roles_of(stage) for person in registry.holders(role, proposal.unit, at)}
-        signed = {approval.behalf or approval.person for approval in proposal.given(stage.name)}
-        authors = {registry.accountable(proposal.owner)}
+        signed = {human for each in proposal.given(stage.name) for human in humans(each.person, each.behalf, registry)}
+        kind = f"stage:{stage.name}"
         found[stage.name] = tuple(
-            sorted(registry.people[person].name for person in holders - signed - authors if person in registry.people)
+            sorted(
+                registry.people[person].name
+                for person in holders
+                if person in registry.people
+                and registry.accountable(person) not in signed
+                and barred(proposal.acts, Actor(person), kind, registry) is None
+            )
         )
     return found
 
@@ -101,11 +110,16 @@ def capacities_in(roles: tuple[str, ...], unit: str, registry: Registry, person:
 
 
 def glass_capacities(seen: View, registry: Registry, person: str, at: datetime) -> tuple[str, ...]:
-    """For whom somebody could break the glass of a proposal now; duties are looked at when they do."""
+    """For whom somebody could break the glass of a proposal now, having no other part in it."""
     role = seen.matrix.duties.emergency if seen.matrix else ""
     if not role or seen.proposal.status != IN_REVIEW:
         return ()
-    return capacities_in((role,), seen.proposal.unit, registry, person, at)
+    acts = seen.proposal.acts
+    return tuple(
+        who
+        for who in capacities_in((role,), seen.proposal.unit, registry, person, at)
+        if barred(acts, Actor(person, who), "emergency", registry) is None
+    )
 
 
 @dataclass(frozen=True, slots=True)

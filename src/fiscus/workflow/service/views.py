@@ -9,8 +9,10 @@ from typing import Any
 
 from fiscus.core.money import currency as unit
 from fiscus.core.money import format_amount, percent
+from fiscus.workflow.actor import Actor
 from fiscus.workflow.authority.matrix import Matrix
 from fiscus.workflow.canonical import moment, timestamp
+from fiscus.workflow.duties.history import Act, barred
 from fiscus.workflow.identity.registry import Registry
 from fiscus.workflow.ports import Filter, Reader, Record
 from fiscus.workflow.proposal.content import Content, Item
@@ -194,9 +196,26 @@ class Opening:
     behalf: str
 
 
-def openings(proposal: Proposal, registry: Registry, person: str, at: datetime) -> tuple[Opening, ...]:
-    """Stages that wait for somebody now, and for whom they could sign; duties are looked at when they do."""
+def lineage_acts(reader: Reader, proposal: Proposal) -> tuple[Act, ...]:
+    """Parts that people had in a proposal and in all others about the same money."""
+    records = reader.find(Filter(kind="proposal", lineage=proposal.lineage))
+    return tuple(act for record in records for act in reading.proposal_of(record).acts)
+
+
+def openings(
+    proposal: Proposal, registry: Registry, person: str, at: datetime, history: Sequence[Act] | None = None
+) -> tuple[Opening, ...]:
+    """Stages that wait for somebody now, and for whom they could sign without having two parts in it.
+
+    Args:
+        proposal: As it stands.
+        registry: Of people.
+        person: Who would sign.
+        at: Now.
+        history: Of its lineage; the proposal's own where it is not given, which is what a list can afford.
+    """
     account, found = registry.accountable, []
+    acts = proposal.acts if history is None else history
     for who in registry.capacities(person, at):
         behalf = "" if who == person else who
         humans = {account(person), account(who)}
@@ -205,17 +224,47 @@ def openings(proposal: Proposal, registry: Registry, person: str, at: datetime) 
                 humans & {account(a.person), account(a.behalf or a.person)} for a in proposal.given(stage.name)
             )
             roles = proposal.roles_of(stage)
-            if not signed and any(registry.may(person, behalf, role, proposal.unit, at) for role in roles):
+            if signed or not any(registry.may(person, behalf, role, proposal.unit, at) for role in roles):
+                continue
+            if barred(acts, Actor(person, behalf), f"stage:{stage.name}", registry) is None:
                 found.append(Opening(stage.name, behalf))
     return tuple(found)
 
 
-def release_capacities(proposal: Proposal, registry: Registry, person: str, at: datetime) -> tuple[str, ...]:
-    """For whom somebody could release money of a proposal now; empty for themselves."""
+def obstacle(proposal: Proposal, registry: Registry, person: str, at: datetime, history: Sequence[Act]) -> str:
+    """Why somebody whose role a stage waits for cannot sign it, in a sentence; empty where there is no such person or reason.
+
+    Args:
+        proposal: As it stands.
+        registry: Of people.
+        person: Who would sign.
+        at: Now.
+        history: Of its lineage.
+    """
+    for who in registry.capacities(person, at):
+        behalf = "" if who == person else who
+        for stage in proposal.open_stages:
+            if any(registry.may(person, behalf, role, proposal.unit, at) for role in proposal.roles_of(stage)):
+                refused = barred(history, Actor(person, behalf), f"stage:{stage.name}", registry)
+                if refused:
+                    return refused.reason
+    return ""
+
+
+def release_capacities(
+    proposal: Proposal, registry: Registry, person: str, at: datetime, history: Sequence[Act] | None = None
+) -> tuple[str, ...]:
+    """For whom somebody could release money of a proposal now, empty for themselves; arguments as of ``openings``."""
     if proposal.status not in WITH_MONEY[:2]:
         return ()
     capacities = ("" if who == person else who for who in registry.capacities(person, at))
-    return tuple(who for who in capacities if registry.may(person, who, proposal.release_role, proposal.unit, at))
+    acts = proposal.acts if history is None else history
+    return tuple(
+        who
+        for who in capacities
+        if registry.may(person, who, proposal.release_role, proposal.unit, at)
+        and barred(acts, Actor(person, who), "release", registry) is None
+    )
 
 
 def _row(record: Record, at: datetime) -> Row:
