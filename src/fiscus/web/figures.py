@@ -10,6 +10,7 @@ from typing import Any
 from fiscus.core.money import compact, percent
 from fiscus.workflow.proposal.content import Content
 from fiscus.workflow.service.reading import Parsed
+from fiscus.workflow.service.views import by_hand
 
 SORTS = ("change", "line", "unit", "asked", "amount", "prior")
 PAGE = 50
@@ -178,6 +179,14 @@ class Figures:
         found: Sequence[str] = self.evidence("reasons", {}).get(line, ())
         return found
 
+    def by_hand(self, row: Row) -> bool:
+        """Whether people changed an amount after it was computed."""
+        return [row.period, row.id] in self._changed
+
+    @cached_property
+    def _changed(self) -> Sequence[Sequence[str]]:
+        return [list(cell) for cell in self.evidence("carried", {}).get("changed", ())]
+
     def without(self, line: str) -> float | None:
         """Value that the plan would lose without a line."""
         found: float | None = self.evidence("without", {}).get(line)
@@ -190,6 +199,8 @@ class Figures:
         status, gap = proof.get("status"), proof.get("proved_gap")
         if not self.content.evidence:
             return "manual", "People wrote these amounts. Nothing computed them, so nothing is proved about them."
+        if "carried" in self.content.evidence:
+            return "manual", by_hand(self.content.evidence["carried"])
         if status == PROVED:
             least = percent(gap) if gap and gap > 1e-6 else "a millionth"
             return PROVED, (

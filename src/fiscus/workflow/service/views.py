@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -293,6 +293,8 @@ class View:
         evidence = self.content.evidence
         if not evidence:
             return [f"The amounts are {self.content.origin}: nothing was computed about them."]
+        if "carried" in evidence:
+            return [by_hand(evidence["carried"])]
         proof = evidence.get("proof") or {}
         gap = proof.get("proved_gap")
         words = {
@@ -359,6 +361,17 @@ def view(reader: Reader, name: str, at: datetime) -> View:
     proposal = reading.known_proposal(reader, name)
     pinned = reading.matrix(reader, proposal.policy) if proposal.policy else None
     return View(proposal, reading.content(reader, proposal.content), pinned, at)
+
+
+def by_hand(carried: Mapping[str, Any]) -> str:
+    """What of a solve does not hold any more where people changed amounts after it."""
+    changed, number = len(carried["changed"]), carried["version"]
+    if not changed:
+        return f"Something beside the amounts was changed by hand; what was proved was proved for version {number}."
+    return (
+        f"{changed} of {carried['of']} amounts {'was' if changed == 1 else 'were'} changed by hand after the solve; what was proved was "
+        f"proved for version {number}, and nothing is proved about these."
+    )
 
 
 def age(since: str, at: datetime) -> str:
