@@ -60,7 +60,8 @@ def test_the_page_of_a_computed_proposal_explains_itself(shared):
         "Last year",
         "Change",
         "Rule",
-        "One more unit is worth",
+        "A little more room is worth",
+        "Given",
         "Available now",
     } <= seen
     assert fields(page) == []

@@ -47,12 +47,14 @@ class Table:
         sort: By which column.
         down: Whether the largest come first.
         number: Page, from 1.
+        line: Whose reasons are told above it; empty for none.
     """
 
     unit: str = ""
     sort: str = "change"
     down: bool = True
     number: int = 1
+    line: str = ""
 
 
 SAID = {
@@ -65,10 +67,17 @@ SAID = {
 
 @router.get("/proposals/{name}")
 def show(
-    visit: Here, name: str, unit: str = "", sort: str = "change", down: int = 1, number: int = 1, done: str = ""
+    visit: Here,
+    name: str,
+    unit: str = "",
+    sort: str = "change",
+    down: int = 1,
+    number: int = 1,
+    line: str = "",
+    done: str = "",
 ) -> Response:
     """The page."""
-    wanted = Table(unit, sort if sort in SORTS else "change", bool(down), max(number, 1))
+    wanted = Table(unit, sort if sort in SORTS else "change", bool(down), max(number, 1), line)
     with visit.read() as reader:
         return _page(reader, visit, name, wanted, SAID.get(done, ""))
 
@@ -95,6 +104,8 @@ def _page(reader: Reader, visit: Visit, name: str, wanted: Table, said: str = ""
         children=shown.children(unit),
         rows=rows[(number - 1) * PAGE : number * PAGE],
         count=len(rows),
+        asked_about=[row for row in shown.rows if wanted.line and row.id == wanted.line],
+        places=len(shown.children(shown.root)) or len(seen.content.units),
         table=wanted,
         number=number,
         pages=pages,
