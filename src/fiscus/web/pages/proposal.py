@@ -13,6 +13,7 @@ from fiscus.core.money import currency
 from fiscus.errors import InvalidInput
 from fiscus.web import drawings
 from fiscus.web.figures import PAGE, SORTS, Figures, figures
+from fiscus.web.reallocation import moves
 from fiscus.web.rendering import page
 from fiscus.web.visits import Form, Here, Sent, Visit
 from fiscus.workflow.canonical import timestamp
@@ -104,6 +105,7 @@ def _page(reader: Reader, visit: Visit, name: str, wanted: Table, said: str = ""
         children=shown.children(unit),
         rows=rows[(number - 1) * PAGE : number * PAGE],
         count=len(rows),
+        moved=moves(reader, seen),
         asked_about=[row for row in shown.rows if wanted.line and row.id == wanted.line],
         places=len(shown.children(shown.root)) or len(seen.content.units),
         table=wanted,

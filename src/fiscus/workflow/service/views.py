@@ -313,7 +313,9 @@ class View:
         proposal = self.proposal
         if not proposal.path:
             return ["It was not submitted yet."]
-        found = [f"Rule {proposal.rule} of the authority matrix decides ({self._money(proposal.amount)})."]
+        found = [
+            f"Rule {proposal.rule} of the authority matrix decides ({self._money(proposal.amount)}{self._together})."
+        ]
         for position, step in enumerate(proposal.path):
             for stage in step:
                 given = proposal.given(stage.name)
@@ -327,6 +329,17 @@ class View:
                     waits = f"; waits now{f', due {due[:10]}{late}' if due else ''}"
                 found.append(f"{stage.name} ({title}), {stage.need} of {stage.of}: {done}{waits}.")
         return found
+
+    @property
+    def _together(self) -> str:
+        """What else counts into the amount that the rule was chosen by; empty where nothing does."""
+        proposal = self.proposal
+        if not self.matrix or proposal.amount <= proposal.total:
+            return ""
+        return (
+            f": {self._money(proposal.total)} of this one, counted together with what {proposal.owner} proposed for the same lines in "
+            f"the last {self.matrix.rolling_days} days"
+        )
 
     def _money(self, minor: int) -> str:
         return format_amount(minor, unit(self.currency))
