@@ -19,6 +19,9 @@ from fiscus.optimise.result import Result
 MOST_REASONS = 1_500
 """Lines with the largest changes that come with reasons."""
 
+FEW_REASONS = 30
+"""The same where prices on what follows from the amounts make each of them slow."""
+
 CLOSE = 1e-6
 """Relative distance within which a rule holds with nothing to spare."""
 
@@ -106,7 +109,7 @@ def _reasons(result: Result) -> dict[str, Any]:
     picture, whole = Picture(result), _expected(problem, amounts)
     reasons: dict[str, list[str]] = {}
     without: dict[str, float] = {}
-    for line, _, _, _ in largest_changes(result, count=MOST_REASONS):
+    for line, _, _, _ in largest_changes(result, count=FEW_REASONS if picture.derived else MOST_REASONS):
         found = explanation(result, line, picture)
         reasons[line] = [sentence for period in found.periods for sentence in period.sentences]
         left = amounts.copy()

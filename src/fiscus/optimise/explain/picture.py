@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
+from itertools import pairwise
 
 import numpy as np
 
@@ -163,10 +163,17 @@ class Picture:
 
     def free(self, period: int) -> BoolArray:
         """Which lines may take or give a unit: not the all-or-nothing ones and those that a rule of their own keeps, shape (n,)."""
-        free = ~self.result.problem.lines.lumpy
-        for line in np.flatnonzero(free).tolist():
-            free[line] = all(each.kind not in KEEPING for each, _ in self.binding.get((period, line), []))
-        return free
+        return self._free[period]
+
+    @cached_property
+    def _free(self) -> list[BoolArray]:
+        found = []
+        for period in range(self.result.problem.shape[0]):
+            free = ~self.result.problem.lines.lumpy
+            for line in np.flatnonzero(free).tolist():
+                free[line] = all(each.kind not in KEEPING for each, _ in self.binding.get((period, line), []))
+            found.append(free)
+        return found
 
     def shares(self, period: int, line: int) -> tuple[RuleShare, ...]:
         """Binding rows above one amount, dearest first; on movement, cash and value by how they answer to a unit of money."""
@@ -224,10 +231,15 @@ class Picture:
                 if coefficient != 1.0:
                     return False
                 totals.setdefault(each, set()).add(cell)
-        sets = list(totals.values())
-        if any(len({period for period, _ in cells}) > 1 for cells in sets) or self.result.problem.lines.retention.any():
+        if any(len({period for period, _ in cells}) > 1 for cells in totals.values()):
             return False
-        return all(not one & other or one <= other or other <= one for one, other in combinations(sets, 2))
+        if self.result.problem.lines.retention.any():
+            return False
+        chains = {
+            tuple(sorted((each for each, _ in pairs), key=lambda each: len(totals[each])))
+            for pairs in self.binding.values()
+        }
+        return all(totals[one] <= totals[other] for chain in chains for one, other in pairwise(chain))
 
     def _moves(self, period: int, ends: tuple[int, int]) -> bool:
         """Whether a unit may go from one line to another with every binding row kept."""
