@@ -196,9 +196,30 @@ def test_words_alone_keep_what_was_computed(server):
     assert content["evidence"]["proof"]
     form = hidden(planner.get(f"/proposals/{PROPOSAL}/edit").text, "Save") | {"title": "t", "justification": "j"}
     assert planner.post(f"/proposals/{PROPOSAL}/edit", data=form | {"amount": ["1", *amounts[1:]]}).status_code == 303
-    content = planner.get(f"/api/proposals/{PROPOSAL}").json()["content"]
-    assert content["origin"] == "manual"
-    assert content["evidence"] == {}
+    changed = planner.get(f"/api/proposals/{PROPOSAL}").json()["content"]
+    assert changed["origin"] == "manual"
+    kept, first = changed["evidence"], changed["items"][0]
+    assert kept["carried"]["changed"] == [[first["period"], first["line"]]]
+    assert kept["asked"] == content["evidence"]["asked"]
+    assert set(kept["reasons"]) == set(content["evidence"]["reasons"]) - {first["line"]}
+    assert not {"proof", "value", "bound", "binding", "last_year", "without", "checks"} & set(kept)
+    page = planner.get(f"/proposals/{PROPOSAL}").text
+    assert f"1 of {len(amounts)} amounts was changed by hand after the solve" in page
+    assert "As computed for version 1" in page
+    assert "Nothing computed a reason" not in page
+    again = {name: content[name] for name in ("title", "currency", "items", "risk", "justification")}
+    answer = planner.put(f"/api/proposals/{PROPOSAL}/content", json=again, headers={"x-csrf-token": planner.csrf})
+    assert answer.status_code == 200, answer.text
+    back = planner.get(f"/api/proposals/{PROPOSAL}").json()["content"]
+    assert (back["origin"], back["evidence"]) == ("optimiser", content["evidence"])
+
+
+def test_an_amount_below_zero_is_said_as_money_of_its_line(town):
+    author = town.inside("author")
+    form = hidden(author.get("/proposals/p/edit").text, "Save") | {"title": "t", "justification": "j"}
+    answer = author.post("/proposals/p/edit", data=form | {"amount": ["-5", "2"]})
+    assert answer.status_code == 422
+    assert re.search(r"item 1, [^,]+ in [^,]+, amount: [A-Z]{3} .?5\.00 is below zero", answer.text)
 
 
 def test_approved_money_is_moved_by_a_proposal_of_its_own(town):
@@ -218,9 +239,17 @@ def test_approved_money_is_moved_by_a_proposal_of_its_own(town):
     assert answer.headers["location"] == "/proposals/m"
     made = author.get("/api/proposals/m").json()
     assert [item["amount"] for item in made["content"]["items"]] == [-5_000, 5_000]
-    assert author.get("/proposals/m").status_code == 200
+    page = author.get("/proposals/m").text
+    assert re.search(r"wants to move [A-Z]{3} 50.00", page)
+    assert "last year" not in page.split("What the words")[0]
+    before = re.findall(r'<td class="number">([\d,.]+)</td>', page.split('id="moves"')[1].split("</section>")[0])
     assert post(author, "/proposals/m/do/submit").status_code == 303
     sign(town, "head", "council-1", "council-2", name="m")
+    page = author.get("/proposals/m").text
+    assert (
+        re.findall(r'<td class="number">([\d,.]+)</td>', page.split('id="moves"')[1].split("</section>")[0]) == before
+    )
+    assert before == ["600.00", "550.00", "200.00", "250.00"]
     assert "650.00" not in author.get("/proposals/p/books").text
     assert "550.00" in author.get("/proposals/p/books").text
 

@@ -60,11 +60,23 @@ def test_the_page_of_a_computed_proposal_explains_itself(shared):
         "Last year",
         "Change",
         "Rule",
-        "One more unit is worth",
+        "A little more room is worth",
+        "Given",
         "Available now",
     } <= seen
     assert fields(page) == []
     assert "recommends USD 80,000,000.00 of 210,125,000.00 asked for" in page
+    assert "118 lines of 9 units" in page
+    assert "(34% of it)" in page
+    assert "binds: 32,000,000.00 is spent, 32,000,000.00 may be" in page
+    assert "this rule costs 0.03811 per dollar" in page
+    assert "36% less money than the 80.0m of this plan" in page
+    assert "one more unit" not in page
+    assert "Its score in the plan is 0.8849; scores go from 0.556 to 1." in page
+    assert "National Heritage Area" not in page.split('id="map"')[0]
+    asked = client.get(f"/proposals/{PROPOSAL}?line=474-208&sort=given&down=1").text
+    assert "It stops where" in asked.split('id="why"')[1].split("</article>")[0]
+    assert len(asked) < 300_000
     decide = client.get(f"/proposals/{PROPOSAL}/decide").text
     assert {"Recommended", "Lines", "Control"} <= explained(decide)
     assert fields(decide) == []

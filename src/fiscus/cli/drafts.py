@@ -55,11 +55,13 @@ def edit(
     """Write a new version; all approvals are void, and it has to be submitted again."""
     from fiscus.workflow.proposal.commands import Edit
     from fiscus.workflow.service import reading
+    from fiscus.workflow.service.carrying import carried
 
-    with sentences():
-        with office(db).store.read() as reader:
-            before = reading.content(reader, reading.known_proposal(reader, proposal).content)
+    with sentences(), office(db).store.read() as reader:
+        before = reading.content(reader, reading.known_proposal(reader, proposal).content)
         content = _content(source, before, title or before.title, why or before.justification)
+        if not source.is_dir():
+            content = carried(reader, proposal, content)
     _do(db, person, behalf, Edit(proposal, content))
 
 

@@ -26,6 +26,16 @@ _DECIMALS = {
         "SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VES WST XCD YER ZAR ZMW ZWG"
     ),
 }
+_WORDS = {
+    "dollar": "AUD BBD BMD BND BSD BZD CAD FJD GYD HKD JMD KYD LRD NAD NZD SBD SGD SRD TTD TWD USD XCD",
+    "euro": "EUR",
+    "franc": "BIF CDF CHF DJF GNF KMF RWF XAF XOF XPF",
+    "peso": "ARS CLP COP CUP DOP MXN PHP UYU",
+    "pound": "EGP FKP GBP GIP LBP SDG SHP SSP SYP",
+    "rupee": "INR LKR MUR NPR PKR SCR",
+    "yen": "JPY",
+}
+_WORD = {code: word for word, codes in _WORDS.items() for code in codes.split()}
 _EXPONENT = {code: decimals for decimals, codes in _DECIMALS.items() for code in codes.split()}
 LARGEST_MINOR = 2**63 - 1
 
@@ -78,6 +88,11 @@ class Currency:
     def to_major_array(self, minor: IntArray) -> FloatArray:
         """Major units as floats, any shape."""
         return np.asarray(minor / 10.0**self.exponent, dtype=np.float64)
+
+    @property
+    def word(self) -> str:
+        """What people call one of it: ``dollar``; its code where there is no such English word."""
+        return _WORD.get(self.code, self.code)
 
     def __str__(self) -> str:
         return self.code

@@ -16,8 +16,14 @@ from fiscus.core.problem import Problem
 from fiscus.optimise.explain.lines import Picture, explanation, largest_changes
 from fiscus.optimise.result import Result
 
-MOST_REASONS = 30
+MOST_REASONS = 1_500
 """Lines with the largest changes that come with reasons."""
+
+FEW_REASONS = 30
+"""The same where prices on what follows from the amounts make each of them slow."""
+
+CLOSE = 1e-6
+"""Relative distance within which a rule holds with nothing to spare."""
 
 
 def evidence_of(result: Result) -> dict[str, Any]:
@@ -36,6 +42,8 @@ def evidence_of(result: Result) -> dict[str, Any]:
             )
         ],
         "rules": rules(problem),
+        "standings": standings(result),
+        "scores": scores(problem),
         "budget": dict(zip(problem.periods, problem.currency.to_minor_array(problem.budget).tolist(), strict=True)),
         **_reasons(result),
         "spread": _spread(problem, result.apportionment.amounts),
@@ -61,13 +69,47 @@ def rules(problem: Problem) -> list[dict[str, Any]]:
     return [{name: value for name, value in each.items() if value is not None} for each in stated]
 
 
+def standings(result: Result) -> dict[str, list[Any]]:
+    """Rules by id, the tables' own limits included: ``[standing, least, most, sum]``, money in minor units, of their tightest row.
+
+    The standing is ``binds``, ``kept`` or ``not kept``; least and most are None where there is none, and all three where no money is
+    counted.
+    """
+    problem = result.problem
+    point = problem.statement.point(np.array(result.apportionment.amounts))
+    found: dict[str, tuple[float, list[Any]]] = {}
+    for rows in problem.statement.rows:
+        activity, scale = rows.activity(point), rows.scale(point)
+        for place, label in enumerate(rows.labels):
+            least, most, at = float(rows.lower[place]), float(rows.upper[place]), float(activity[place])
+            room = min(at - least, most - at) / float(scale[place])
+            standing = "not kept" if room < -CLOSE else "binds" if room <= CLOSE else "kept"
+            plain = set(rows.terms) == {"spend"} and not rows.unit and set(rows.terms["spend"][[place]].data) <= {1.0}
+            amounts = [_minor(problem, each) if plain else None for each in (least, most, at)]
+            if label[0] not in found or room < found[label[0]][0]:
+                found[label[0]] = room, [standing, *amounts]
+    return {rule: told for rule, (_, told) in found.items()}
+
+
+def _minor(problem: Problem, amount: float) -> int | None:
+    return int(problem.currency.to_minor_array([amount])[0]) if np.isfinite(amount) else None
+
+
+def scores(problem: Problem) -> dict[str, float]:
+    """Weight of each line; empty where all have the same."""
+    weights = np.asarray(problem.lines.weight, dtype=float)
+    if not len(weights) or (weights == weights[0]).all():
+        return {}
+    return {line: float(weight) for line, weight in zip(problem.lines.id, weights.tolist(), strict=True)}
+
+
 def _reasons(result: Result) -> dict[str, Any]:
     """Sentences by line for the largest changes, and what the plan would be worth less without each."""
     problem, amounts = result.problem, result.apportionment.amounts
     picture, whole = Picture(result), _expected(problem, amounts)
     reasons: dict[str, list[str]] = {}
     without: dict[str, float] = {}
-    for line, _, _, _ in largest_changes(result, count=MOST_REASONS):
+    for line, _, _, _ in largest_changes(result, count=FEW_REASONS if picture.derived else MOST_REASONS):
         found = explanation(result, line, picture)
         reasons[line] = [sentence for period in found.periods for sentence in period.sentences]
         left = amounts.copy()

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from fiscus.core.money import compact, percent
+from fiscus.core.money import Currency, compact, currency, format_amount, percent
 from fiscus.workflow.proposal.content import Content
 from fiscus.workflow.service.reading import Parsed
+from fiscus.workflow.service.views import by_hand
 
-SORTS = ("change", "line", "unit", "asked", "amount", "prior")
+SORTS = ("change", "line", "unit", "asked", "amount", "given", "prior")
 PAGE = 50
 """Rows of a table on one page."""
 
@@ -46,6 +47,11 @@ class Row:
     def change(self) -> int:
         """Against last year, minor units."""
         return self.amount - (self.prior or 0)
+
+    @property
+    def given(self) -> float | None:
+        """What is recommended of what was asked for, as a fraction; None where nothing was asked for."""
+        return self.amount / self.asked if self.asked else None
 
     @property
     def rate(self) -> float | None:
@@ -163,6 +169,7 @@ class Figures:
             "unit": lambda row: self.titles.get(row.unit, row.unit).casefold(),
             "asked": lambda row: row.asked or 0,
             "amount": lambda row: row.amount,
+            "given": lambda row: -1.0 if row.given is None else row.given,
             "prior": lambda row: row.prior or 0,
             "change": lambda row: abs(row.change),
         }
@@ -178,6 +185,14 @@ class Figures:
         found: Sequence[str] = self.evidence("reasons", {}).get(line, ())
         return found
 
+    def by_hand(self, row: Row) -> bool:
+        """Whether people changed an amount after it was computed."""
+        return [row.period, row.id] in self._changed
+
+    @cached_property
+    def _changed(self) -> Sequence[Sequence[str]]:
+        return [list(cell) for cell in self.evidence("carried", {}).get("changed", ())]
+
     def without(self, line: str) -> float | None:
         """Value that the plan would lose without a line."""
         found: float | None = self.evidence("without", {}).get(line)
@@ -190,10 +205,12 @@ class Figures:
         status, gap = proof.get("status"), proof.get("proved_gap")
         if not self.content.evidence:
             return "manual", "People wrote these amounts. Nothing computed them, so nothing is proved about them."
+        if "carried" in self.content.evidence:
+            return "manual", by_hand(self.content.evidence["carried"])
         if status == PROVED:
             least = percent(gap) if gap and gap > 1e-6 else "a millionth"
             return PROVED, (
-                f"No allowed plan is worth more than this one by over {least}. That was proved in exact arithmetic from the "
+                f"No allowed plan is worth even {least} more than this one. That was proved in exact arithmetic from the "
                 "plan's own files before it was proposed, and does not rest on the solver's word."
             )
         if status == REPORTED:
@@ -213,15 +230,39 @@ class Figures:
         return found
 
     @cached_property
-    def binding(self) -> Sequence[tuple[str, str, str]]:
-        """Rules that bind in their own words, where, and what one more unit of money in them would be worth."""
+    def binding(self) -> Sequence[tuple[str, str, str, str]]:
+        """Rules that bind in their own words, where, at what limit, and what a little more room in them would be worth."""
         texts = {str(rule.get("id")): str(rule.get("text") or "") for rule in self.evidence("rules", ())}
         found = []
         for row in self.evidence("binding", []):
             name, price = str(row.get("rule", "")), row.get("price")
             where = ", ".join(str(part) for part in row.get("row", ())[1:])
-            found.append((texts.get(name) or self._limit(name), where, f"{price:.3g}" if price else "no price"))
+            limit = self._amount(row.get("bound")) if name in self._in_money else "\N{EN DASH}"
+            found.append((texts.get(name) or self._limit(name), where, limit, self._price(price)))
         return found
+
+    @cached_property
+    def word(self) -> str:
+        """What people call one of the currency."""
+        return currency(self.content.currency).word
+
+    def _price(self, price: float | None) -> str:
+        if not price:
+            return "no price"
+        return f"{price:.4g} per {self.word}" if price > 0 else f"this rule costs {-price:.4g} per {self.word}"
+
+    def _amount(self, major: float | None) -> str:
+        return "\N{EN DASH}" if major is None else format_amount(round(major * 10**self._exact.exponent), self._exact)
+
+    @cached_property
+    def _exact(self) -> Currency:
+        return currency(self.content.currency)
+
+    @cached_property
+    def _in_money(self) -> frozenset[str]:
+        """Rules whose limits are money."""
+        known: Mapping[str, Sequence[Any]] = self.evidence("standings", {})
+        return frozenset(rule for rule, told in known.items() if told[3] is not None)
 
     def _limit(self, name: str) -> str:
         """A limit that is no rule of its own: the budget, or that of a unit."""
@@ -230,32 +271,93 @@ class Figures:
             return "The budget: everything together may not cost more"
         return f"The limit of {self.titles.get(unit, unit)}" if kind == "unit" and unit else name
 
-    @property
-    def rules(self) -> Sequence[tuple[str, str, str]]:
-        """Every rule of the plan: its text, whether it is hard, and who owns it."""
-        return [
+    @cached_property
+    def rules(self) -> Sequence[tuple[str, str, str, str]]:
+        """Every rule of the plan: its text, whether it is hard, who owns it, and how the plan stands to it."""
+        stated = [
             (
                 str(rule.get("text") or rule.get("id")),
                 "always kept" if rule.get("hard") else "kept where it is worth it",
                 str(rule.get("owner") or ""),
+                self._standing(str(rule.get("id"))),
             )
             for rule in self.evidence("rules", ())
         ]
+        known = {str(rule.get("id")) for rule in self.evidence("rules", ())}
+        tables = [name for name in self.evidence("standings", {}) if name == "budget" or name.startswith("unit ")]
+        own = [(self._limit(name), "always kept", "", self._standing(name)) for name in tables if name not in known]
+        return own + stated
+
+    def _standing(self, rule: str) -> str:
+        """Whether a rule binds, is kept or is not kept, with its amounts; empty where that is not known."""
+        told = self.evidence("standings", {}).get(rule)
+        if told is None or "carried" in self.content.evidence:
+            return ""
+        standing, least, most, spent = told
+        if spent is None:
+            return str(standing)
+        words = [f"{format_amount(spent, self._exact)} is spent"]
+        words += [f"at least {format_amount(least, self._exact)} must be"] if least is not None and least > 0 else []
+        words += [f"{format_amount(most, self._exact)} may be"] if most is not None else []
+        return f"{standing}: {', '.join(words)}"
+
+    def score(self, line: str) -> str:
+        """The score that a line has in the plan, in words; empty where all have the same or none is known."""
+        known: Mapping[str, float] = self.evidence("scores", {})
+        if line not in known:
+            return ""
+        low, high = min(known.values()), max(known.values())
+        return f"Its score in the plan is {known[line]:.4g}; scores go from {low:.4g} to {high:.4g}."
 
     @cached_property
     def refusal(self) -> Sequence[str]:
-        """What it would cost to say no, in sentences."""
+        """What it would cost to say no, in sentences: the best other plan of the same money first."""
         known = self.evidence("last_year", {})
         if not known:
             return ()
         plan, before = float(known["plan"]), float(known["value"])
-        told = [f"The plan is worth {compact(plan)} by the scores it was made with."]
+        told = [f"The plan is worth {compact(plan)} by the scores it was made with.", *self._second_best]
         if plan > 0:
-            share = (plan - before) / plan
-            words = f"{percent(share)} less" if share >= 0 else f"{percent(-share)} more"
-            spent = compact(float(known["spend"]))
-            told.append(f"Last year's amounts again ({spent} in all) would be worth {compact(before)}: {words}.")
+            money, spent = self.content.total / 10**self._exact.exponent, float(known["spend"])
+            told.append(
+                f"Last year's amounts again ({compact(spent)} in all{_beside(spent, money)}) would be worth {compact(before)}: "
+                f"{_against(before, plan)}."
+            )
         return told
+
+    @property
+    def _second_best(self) -> Sequence[str]:
+        value, money = self.evidence("value"), self.content.total / 10**self._exact.exponent
+        found = [
+            each
+            for each in self.evidence("alternatives", ())
+            if each.get("value") is not None and abs(_total(each.get("allocated")) - money) <= 0.01 * money
+        ]
+        if not found or not value or float(value) <= 0:
+            return ()
+        best = max(found, key=lambda each: float(each["value"]))
+        worth, name = float(best["value"]), str(best["run"]).replace("_", " ")
+        against = _against(worth, float(value))
+        return [
+            f"The best other plan of the same money that was considered ({name}) is worth {compact(worth)}: {against}."
+        ]
+
+
+def _total(allocated: Any) -> float:
+    """Of all periods, major units."""
+    return sum(map(float, (allocated or {}).values()))
+
+
+def _against(one: float, other: float) -> str:
+    share = (other - one) / other
+    return f"{percent(share)} less" if share >= 0 else f"{percent(-share)} more"
+
+
+def _beside(spent: float, money: float) -> str:
+    """How much smaller or larger last year's money was, where it was another amount."""
+    if not money or abs(spent - money) <= 0.005 * money:
+        return ""
+    return f", {abs(money - spent) / money:.0%} {'less' if spent < money else 'more'} money than the {compact(money)} of this plan"
 
 
 def figures(content: Content, digest: str, parents: Mapping[str, str]) -> Figures:

@@ -12,8 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
+from fiscus.core.money import compact, format_amount, percent
 from fiscus.core.money import currency as unit
-from fiscus.core.money import format_amount, percent
 from fiscus.web.visits import Visit
 from fiscus.web.wording import HELP, meaning
 from fiscus.workflow.canonical import until
@@ -62,6 +62,13 @@ def change(minor: int, code: str) -> Markup:
 def rate(share: float | None) -> str:
     """A change as a share, with its sign; a dash for none."""
     return "\N{EN DASH}" if share is None else f"{share:+.1%}".replace("-", MINUS)
+
+
+def share(part: float | None) -> str:
+    """A part of a whole in whole percent, as far as that tells it from all and nothing; a dash for none."""
+    if part is None:
+        return "\N{EN DASH}"
+    return f"{part:.0%}" if part in (0.0, 1.0) or 0.005 <= part <= 0.995 or part > 1 else f"{part:.1%}"
 
 
 def day(moment: str) -> str:
@@ -124,6 +131,8 @@ def templates() -> Environment:
         "change": change,
         "rate": rate,
         "percent": percent,
+        "compact": compact,
+        "share": share,
         "day": day,
         "minute": minute,
         "ends": ends,

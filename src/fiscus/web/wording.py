@@ -20,10 +20,15 @@ HELP: Mapping[str, str] = {
     "By what right": "The role that entitled them, looked up again in the registry. ✓ it was there at that moment, ✗ it was not.",
     "Rule": "A limit that the plan had to keep.",
     "Where": "The period, and what else the limit is about.",
-    "One more unit is worth": (
-        "How much more the plan would be worth if the limit were wider by one unit of money. Below zero: what keeping the rule costs for "
-        "each unit that it forces. No price: it holds, and a little more room would change nothing."
+    "Given": "The share of the request that is recommended; a dash where nothing was asked for.",
+    "Limit": "Where the rule binds, in money; a dash where it counts something else.",
+    "A little more room is worth": (
+        "How much more the plan would be worth, by its scores, if the limit were wider by one of the currency. What a rule costs: what "
+        "the plan is worth less for each that the rule forces. No price: it holds, and a little more room would change nothing."
     ),
+    "Before": "What the line has now, without this move.",
+    "After": "What it has once this move is adopted.",
+    "Moved": "What the move adds to the line, or takes from it.",
     "Plan": "Another way to split the same money that was computed and set beside this one.",
     "Method": "How that plan was made: from targets above, from requests below, from both, or for the most worth.",
     "Worth": "The sum of the scores that the plan was made with. It compares plans; it is no amount of money.",

@@ -10,7 +10,7 @@ from small_world import MATRIX, Small, item
 from fiscus.workflow.identity import commands as who
 from fiscus.workflow.ports import Filter
 from fiscus.workflow.service import reading
-from fiscus.workflow.service.views import counted, inbox, listed
+from fiscus.workflow.service.views import counted, inbox, listed, view
 from fiscus.workflow.store.filters import conditions
 from fiscus.workflow.store.sql import SqlStore
 
@@ -104,3 +104,12 @@ def test_every_list_is_read_off_an_index(tmp_path):
     assert "ix_streams_lineage" in plan(lineage="p1"), "a decision reads its lineage: no more than that"
     assert "ix_streams_owner" in plan(owner="ann")
     store.close()
+
+
+def test_what_counts_together_is_said(city):
+    with city.store.read() as reader:
+        first, later = (view(reader, name, city.at).steps[0] for name in ("works0", "works1"))
+    assert first == "Rule small of the authority matrix decides (1.00)."
+    assert later.endswith(
+        "(3.00: 1.00 of this one, counted together with what ann proposed for the same lines in the last 30 days)."
+    )

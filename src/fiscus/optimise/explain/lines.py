@@ -22,7 +22,18 @@ from fiscus.optimise.explain.data import (
     UnitExplanation,
     UnitPeriod,
 )
-from fiscus.optimise.explain.picture import KEEPING, Picture, Why, binding_of, rule_text, share_of, why
+from fiscus.optimise.explain.picture import (
+    CHOICES,
+    KEEPING,
+    SAME,
+    Picture,
+    Why,
+    binding_of,
+    place_of,
+    rule_text,
+    share_of,
+    why,
+)
 from fiscus.optimise.result import Binding, Result
 
 __all__ = [
@@ -35,9 +46,6 @@ __all__ = [
     "unit_explanation",
     "why",
 ]
-
-SAME = 0.01
-"""Relative difference within which a marginal value and a price are told as equal: tangents find them to the root of the gap."""
 
 
 def explain_line(result: Result, line: str) -> str:
@@ -68,7 +76,9 @@ def _paragraph(result: Result, period: int, line: int, reason: Why) -> str:
     parts = [f"{name} gets {code} {given}{asked} in {when}; last year it had {_plain(problem, prior)}."]
     price = sum(coefficient * (each.price or 0.0) for each, coefficient in reason.rules)
     whole = reason.place == "cap" and reason.marginal < price and _comes_whole(problem, line)
-    parts.append(_place_sentence(reason, price, _average(result, period, line) if whole else None))
+    where = place_of(problem, reason.rules)
+    average = _average(result, period, line) if whole else None
+    parts.append(_place_sentence(reason, price, problem.currency.word, where, average))
     named = [_rule_name(problem, each) for each, coefficient in reason.rules if each.price or not coefficient]
     if named:
         parts.append(f"It takes part in what binds: {'; '.join(dict.fromkeys(named))}.")
@@ -94,22 +104,28 @@ def _average(result: Result, period: int, line: int) -> float:
     return float(worth * effect / max(result.allocation[period, line], FUNDED_ABOVE))
 
 
-def _place_sentence(reason: Why, price: float, average: float | None = None) -> str:
+def _place_sentence(reason: Why, price: float, one: str, where: str, average: float | None = None) -> str:
     worth = "without limit" if math.isinf(reason.marginal) else f"{reason.marginal:.4g}"
     if not price:
-        return f"One more unit of money on it would be worth {worth}."
+        return f"One more {one} for it would be worth {worth}."
     if average is not None:
-        comes = f"each unit brings {average:.4g} on average, the last one alone {worth}"
-        return f"It has all it can get, and is worth it as a whole: {comes}. Money costs {price:.4g} elsewhere."
+        comes = f"each {one} brings {average:.4g} on average, the last one alone {worth}"
+        return f"It has all it can get, and is worth it as a whole: {comes}. Money costs {price:.4g} elsewhere{where}."
     if reason.place == "cap":
-        return f"It has all it can get: its last unit of money still brings {worth}, and money costs {price:.4g} elsewhere."
+        last = f"its last {one} still brings {worth}"
+        return f"It has all it can get: {last}, and money costs {price:.4g} elsewhere{where}."
     if reason.place == "zero":
-        return f"Its first unit of money would bring {worth}, and the rules price money at {price:.4g} here."
+        return f"Its first {one} would bring {worth}, and the rules price money at {price:.4g} here."
     if reason.place == "floor":
-        return f"It is held at its floor: one more unit would bring {worth}, and money is worth {price:.4g} elsewhere."
-    if abs(reason.marginal - price) <= SAME * max(abs(reason.marginal), abs(price)):
-        return f"It stops where one more unit brings {worth}, which is what money is worth elsewhere ({price:.4g})."
-    return f"One more unit of money on it would bring {worth}, and the rules price money at {price:.4g} here."
+        held = f"one more {one} would bring {worth}"
+        return f"It is held at its floor: {held}, and money is worth {price:.4g} elsewhere{where}."
+    if _same(reason.marginal, price):
+        return f"It stops where one more {one} brings {price:.4g}, which is what money is worth elsewhere{where}."
+    return f"One more {one} for it would bring {worth}, and the rules price money at {price:.4g} here."
+
+
+def _same(one: float, other: float) -> bool:
+    return abs(one - other) <= SAME * max(abs(one), abs(other))
 
 
 def _rule_name(problem: Problem, binding: Binding) -> str:
@@ -141,7 +157,6 @@ def largest_changes(
 
 
 MOST_NEXT = 3
-CHOICES = ("requires", "at_most", "at_least", "staged", "whole", "resource", "risk")
 
 
 def explanation(result: Result, line: str, picture: Picture | None = None) -> LineExplanation:
@@ -172,9 +187,9 @@ def _period(picture: Picture, period: int, line: int) -> PeriodExplanation:
     decided, by = _decision(result, period, line, reason, shares)
     other = picture.alternative(period, line, shares)
     ask, cap = float(lines.ask[period, line]), float(lines.cap[period, line])
-    told = [_paragraph(result, period, line, reason), _decided_sentence(result, period, line, decided, by)]
+    told = [_paragraph(result, period, line, reason), _decided_sentence(result, period, line, decided, by, shares)]
     if other is not None:
-        told.append(_alternative_sentence(result, other))
+        told.append(_alternative_sentence(result, other, price))
     return PeriodExplanation(
         period=result.problem.periods[period],
         amount=int(result.minor_units[period, line]),
@@ -219,7 +234,11 @@ def _decision(
     return "enough" if reason.marginal <= 0 else "open", None
 
 
-def _decided_sentence(result: Result, period: int, line: int, decided: str, by: RuleShare | None) -> str:
+def _decided_sentence(
+    result: Result, period: int, line: int, decided: str, by: RuleShare | None, shares: Sequence[RuleShare]
+) -> str:
+    one = result.problem.currency.word
+    dear = [f"{share.text}: each {one} of it is worth {share.cost:.4g} to others" for share in shares if share.cost > 0]
     rule = by.text if by is not None else ""
     whole = result.problem.lines.lumpy[line]
     cut = "It is all or nothing" if whole else "It gets or goes below its smallest worthwhile amount"
@@ -229,19 +248,20 @@ def _decided_sentence(result: Result, period: int, line: int, decided: str, by: 
         "ask": "What decides is its own request, which is met.",
         "cap": "What decides is its own cap.",
         "floor": "What decides is its own floor; money would work better elsewhere.",
-        "price": f"What decides is {rule}: each unit of it is worth {by.cost if by is not None else 0.0:.4g} to others.",
+        "price": f"What decides is {'; and '.join(dear)}.",
         "choice": f"What decides is {rule}." if rule else f"{cut}, and the best plan chooses so.",
         "enough": "More money would bring nothing here.",
     }
     return said.get(decided, "")
 
 
-def _alternative_sentence(result: Result, other: Alternative) -> str:
-    name = result.problem.lines.name[result.problem.line_position[other.line]]
+def _alternative_sentence(result: Result, other: Alternative, price: float) -> str:
+    name, one = result.problem.lines.name[result.problem.line_position[other.line]], result.problem.currency.word
     name = name if name == other.line else f"{name} ({other.line})"
     if other.gets:
-        return f"A unit less here would go to {name}, where it would bring {other.worth:.4g}."
-    return f"A unit for it would have to come from {name}, where it brings {other.worth:.4g}."
+        brings = "as much" if _same(other.worth, price) else f"{other.worth:.4g}"
+        return f"One {one} less here would go to {name}, where it would bring {brings}."
+    return f"One {one} for it would have to come from {name}, where it brings {other.worth:.4g}."
 
 
 def unit_explanation(result: Result, unit: str, picture: Picture | None = None) -> UnitExplanation:
@@ -328,14 +348,14 @@ def _unit_sentences(problem: Problem, name: str, made: UnitPeriod) -> tuple[str,
     binding = [share for share in made.rules if share.price]
     if binding:
         named = "; ".join(f"{share.text} ({share.cost:.4g})" for share in binding)
-        said.append(f"One more unit of money for it is worth {made.price:.4g}: {named}.")
+        said.append(f"One more {problem.currency.word} for it is worth {made.price:.4g}: {named}.")
     elif made.rules:
         said.append(f"It takes part in what binds: {'; '.join(dict.fromkeys(share.text for share in made.rules))}.")
     else:
         said.append("No limit on its total binds.")
     if made.next:
         names = [f"{line} ({worth:.4g})" for line, worth in made.next]
-        said.append(f"Inside it the next unit of money would go to {names[0]}{_then(names[1:])}.")
+        said.append(f"Inside it the next {problem.currency.word} would go to {names[0]}{_then(names[1:])}.")
     return tuple(said)
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -13,11 +14,18 @@ from fiscus.core.arrays import BoolArray, FloatArray
 from fiscus.core.dynamics import marginal_value
 from fiscus.core.problem import Problem
 from fiscus.core.rows import FUNDED_ABOVE, Rows
+from fiscus.core.rules import Envelope
 from fiscus.optimise.explain.data import Alternative, RuleShare
 from fiscus.optimise.result import Binding, Result
 
 KEEPING = ("freeze", "change")
 """Kinds of rules that keep amounts near what they were."""
+
+CHOICES = ("requires", "at_most", "at_least", "staged", "whole", "resource", "risk")
+"""Kinds of rules that may decide which lines have money at all."""
+
+SAME = 0.01
+"""Relative difference within which a marginal value and a price are told as equal: tangents find them to the root of the gap."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +98,21 @@ def rule_text(problem: Problem, rule: str) -> str:
     return "Budget" if rule == "budget" else rule
 
 
+def place_of(problem: Problem, rules: Sequence[tuple[Binding, float]]) -> str:
+    """Where money has the price that the rows above an amount give it: `` in`` the smallest unit that one of them is about, or empty."""
+    nodes = {rule.id: rule.node for rule in problem.rules if isinstance(rule, Envelope)}
+    found = []
+    for each, coefficient in rules:
+        if not coefficient * (each.price or 0.0) or each.rule == "budget":
+            continue
+        unit = each.rule.removeprefix("unit ") if each.rule.startswith("unit ") else nodes.get(each.rule, "")
+        if unit not in problem.tree.position:
+            return ""
+        place = problem.tree.position[unit]
+        found.append((len(problem.membership[[place]].indices), problem.tree.names[place]))
+    return f" in {min(found)[1].rstrip('.')}" if found else ""
+
+
 def share_of(problem: Problem, binding: Binding, coefficient: float) -> RuleShare:
     """What one binding row adds to the price of money."""
     text = rule_text(problem, binding.rule)
@@ -140,10 +163,17 @@ class Picture:
 
     def free(self, period: int) -> BoolArray:
         """Which lines may take or give a unit: not the all-or-nothing ones and those that a rule of their own keeps, shape (n,)."""
-        free = ~self.result.problem.lines.lumpy
-        for line in np.flatnonzero(free).tolist():
-            free[line] = all(each.kind not in KEEPING for each, _ in self.binding.get((period, line), []))
-        return free
+        return self._free[period]
+
+    @cached_property
+    def _free(self) -> list[BoolArray]:
+        found = []
+        for period in range(self.result.problem.shape[0]):
+            free = ~self.result.problem.lines.lumpy
+            for line in np.flatnonzero(free).tolist():
+                free[line] = all(each.kind not in KEEPING for each, _ in self.binding.get((period, line), []))
+            found.append(free)
+        return found
 
     def shares(self, period: int, line: int) -> tuple[RuleShare, ...]:
         """Binding rows above one amount, dearest first; on movement, cash and value by how they answer to a unit of money."""
@@ -162,29 +192,64 @@ class Picture:
         return tuple(sorted(shares, key=lambda share: -abs(share.cost)))
 
     def alternative(self, period: int, line: int, shares: Sequence[RuleShare]) -> Alternative | None:
-        """Who would get the next unit in place of a line that has some, or lose it to one that has none."""
+        """Who would get the next unit in place of a line that has some, or lose it to one that has none.
+
+        Moving a unit to or from one other line may break no row that binds. The best such line is told only where no longer chain of
+        moves can do better: where its unit is worth what the prices of the rules say (duality), or where the rows that bind are
+        nested totals, in which every move is a sum of moves between two lines.
+        """
         problem, spend = self.result.problem, self.result.allocation[period]
-        if problem.lines.lumpy[line]:
-            return None  # No single unit of an all-or-nothing line comes or goes.
-        lines, dearest = problem.lines, next((share for share in shares if share.cost > 0), None)
-        open_ = self.free(period) & (np.arange(len(spend)) != line)
-        if dearest is not None:
-            beside = [
-                j
-                for j in np.flatnonzero(open_).tolist()
-                if any(each.row == dearest.row for each, _ in self.binding.get((period, j), []))
-            ]
-            open_ = np.isin(np.arange(len(spend)), beside) if beside else open_
+        if problem.lines.lumpy[line] or self.derived or not problem.lines.curves.concave.all():
+            return None  # No single unit comes or goes, or it is worth more than the amounts of this period tell.
+        lines, price = problem.lines, sum(share.cost for share in shares)
         grain = 1e-6 * np.maximum(1.0, spend)
         gets = bool(spend[line] > FUNDED_ABOVE)
+        least = np.maximum(lines.floor[period], np.where(spend > FUNDED_ABOVE, lines.min_ticket, 0.0))
         if gets:
-            able = open_ & (spend < np.minimum(lines.cap[period], problem.reach[period]) - grain)
-            worth = self.gains[period] - self.prices[period]
+            able = spend < np.minimum(lines.cap[period], problem.reach[period]) - grain
+            able &= (spend > FUNDED_ABOVE) | (lines.min_ticket <= 0.0)
+            if spend[line] <= least[line] + grain[line]:
+                return None
         else:
-            able = open_ & (spend > lines.floor[period] + grain)
-            worth = self.prices[period] - self.losses[period]
-        if not able.any():
-            return None
-        best = int(np.argmax(np.where(able, worth, -np.inf)))
-        value = self.gains[period, best] if gets else self.losses[period, best]
-        return Alternative(lines.id[best], gets, float(value))
+            able = spend > least + grain
+        able &= self.free(period) & (np.arange(len(spend)) != line)
+        values = self.gains[period] if gets else self.losses[period]
+        order = np.argsort(-values if gets else values, kind="stable")
+        for best in order[able[order]].tolist():
+            if self._moves(period, (line, best) if gets else (best, line)):
+                value = float(values[best])
+                known = self.nested or abs(value - price) <= SAME * max(abs(value), abs(price))
+                return Alternative(lines.id[best], gets, value) if known else None
+        return None
+
+    @cached_property
+    def nested(self) -> bool:
+        """Whether the rows that bind are plain totals of amounts of one period, any two of them one in the other or apart."""
+        totals: dict[Binding, set[tuple[int, int]]] = {}
+        for cell, pairs in self.binding.items():
+            for each, coefficient in pairs:
+                if coefficient != 1.0:
+                    return False
+                totals.setdefault(each, set()).add(cell)
+        if any(len({period for period, _ in cells}) > 1 for cells in totals.values()):
+            return False
+        if self.result.problem.lines.retention.any():
+            return False
+        chains = {
+            tuple(sorted((each for each, _ in pairs), key=lambda each: len(totals[each])))
+            for pairs in self.binding.values()
+        }
+        return all(totals[one] <= totals[other] for chain in chains for one, other in pairwise(chain))
+
+    def _moves(self, period: int, ends: tuple[int, int]) -> bool:
+        """Whether a unit may go from one line to another with every binding row kept."""
+        giver, taker = (dict(self.binding.get((period, end), [])) for end in ends)
+        spend = self.result.allocation[period]
+        counted = float(spend[ends[1]]) <= FUNDED_ABOVE  # Whether a line has money at all is what choices count.
+        for each in {**giver, **taker}:
+            step, price = taker.get(each, 0.0) - giver.get(each, 0.0), each.price or 0.0
+            if (price > 0 and step > 0) or (price < 0 and step < 0) or (not price and step != 0):
+                return False
+            if counted and each in taker and each.kind in CHOICES:
+                return False
+        return True

@@ -12,6 +12,7 @@ from fiscus.web.api.responses import READ, WRITE, event_of
 from fiscus.web.visits import Asked, Visit
 from fiscus.workflow.proposal import commands as do
 from fiscus.workflow.service import reading
+from fiscus.workflow.service.carrying import carried
 from fiscus.workflow.service.difference import difference, versions
 from fiscus.workflow.service.views import counted, listed, view
 
@@ -90,7 +91,9 @@ def edit(visit: Asked, name: b.Name, body: b.Version) -> b.Answer:
     """A new version: all approvals are void, and it has to be submitted again."""
     with visit.read() as reader:
         parent = reading.known_proposal(reader, name).parent
-    return _follow(visit, do.Edit(name, body.content(parent)))
+    made = body.content(parent)
+    answer = visit.follow(lambda uow: do.Edit(name, carried(uow, name, made)))
+    return b.Answer(**answer.to_json(), repeated=answer.repeated)
 
 
 def _follow(visit: Visit, command: do.Command, behalf: str = "", key: str = "") -> b.Answer:

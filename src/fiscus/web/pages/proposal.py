@@ -13,6 +13,7 @@ from fiscus.errors import InvalidInput, Refused
 from fiscus.web import drawings
 from fiscus.web.figures import PAGE, SORTS, Figures, figures
 from fiscus.web.happened import happened
+from fiscus.web.reallocation import moves
 from fiscus.web.rendering import page
 from fiscus.web.troubles import status_of
 from fiscus.web.visits import Form, Here, Sent, Visit
@@ -51,12 +52,14 @@ class Table:
         sort: By which column.
         down: Whether the largest come first.
         number: Page, from 1.
+        line: Whose reasons are told above it; empty for none.
     """
 
     unit: str = ""
     sort: str = "change"
     down: bool = True
     number: int = 1
+    line: str = ""
 
 
 SAID: Mapping[str, tuple[tuple[str, ...], str]] = {
@@ -75,10 +78,17 @@ sentence that is then true."""
 
 @router.get("/proposals/{name}")
 def show(
-    visit: Here, name: str, unit: str = "", sort: str = "change", down: int = 1, number: int = 1, done: str = ""
+    visit: Here,
+    name: str,
+    unit: str = "",
+    sort: str = "change",
+    down: int = 1,
+    number: int = 1,
+    line: str = "",
+    done: str = "",
 ) -> Response:
     """The page."""
-    wanted = Table(unit, sort if sort in SORTS else "change", bool(down), max(number, 1))
+    wanted = Table(unit, sort if sort in SORTS else "change", bool(down), max(number, 1), line)
     with visit.read() as reader:
         return _page(reader, visit, name, wanted, done)
 
@@ -120,6 +130,9 @@ def _page(
         children=shown.children(unit),
         rows=rows[(number - 1) * PAGE : number * PAGE],
         count=len(rows),
+        moved=moves(reader, seen),
+        asked_about=[row for row in shown.rows if wanted.line and row.id == wanted.line],
+        places=len(shown.children(shown.root)) or len(seen.content.units),
         table=wanted,
         number=number,
         pages=pages,

@@ -17,6 +17,7 @@ from fiscus.web.visits import Form, Here, Sent, Visit
 from fiscus.workflow.proposal import commands as do
 from fiscus.workflow.proposal.content import Content, Item, checked
 from fiscus.workflow.service import reading
+from fiscus.workflow.service.carrying import carried
 from fiscus.workflow.service.views import View, view
 
 router = APIRouter()
@@ -112,8 +113,10 @@ def _follow(visit: Visit, name: str, what: str, form: Form) -> Response:
         target = name if what == EDIT else form["proposal"]
         if not target or "/" in target:
             raise InvalidInput("Give the new proposal a short name, without a slash.")
-        command = do.Edit(name, made) if what == EDIT else do.Reallocate(target, made)
-        visit.follow(command, behalf, form["key"])
+        if what == EDIT:
+            visit.follow(lambda uow: do.Edit(name, carried(uow, name, made)), behalf, form["key"])
+        else:
+            visit.follow(do.Reallocate(target, made), behalf, form["key"])
     except (Refused, InvalidInput) as error:
         if isinstance(error, Refused) and error.rule.endswith("not_owner"):
             raise
@@ -148,6 +151,4 @@ def _content(seen: View, what: str, form: Form) -> Content:
     words: dict[str, Any] = {"title": form["title"], "justification": form["justification"], "risk": form["risk"]}
     if what == MOVE:
         return Content(currency=before.currency, items=tuple(items), parent=seen.proposal.id, **words)
-    if tuple(items) == before.items:
-        return replace(before, **words)  # Words alone: what was computed about the amounts still holds.
     return Content(currency=before.currency, items=tuple(items), parent=before.parent, **words)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
-from fiscus.core.money import currency
+from fiscus.core.money import currency, written
 from fiscus.errors import InvalidInput
 from fiscus.workflow.authority.routing import relative_change
 from fiscus.workflow.canonical import canonical, digest
@@ -172,7 +172,12 @@ def _faults(content: Content) -> Iterator[str]:
         yield "items: there are none."
     seen: set[Cell] = set()
     for number, item in enumerate(content.items, start=1):
-        yield from (f"item {number}, {fault}" for fault in _item_faults(item, bool(content.parent)))
+        about = (
+            f"item {number}, {item.title or item.line} in {item.period}"
+            if item.line and item.period
+            else f"item {number}"
+        )
+        yield from (f"{about}, {fault}" for fault in _item_faults(item, bool(content.parent), content.currency))
         if item.cell in seen:
             yield f"item {number}: line {item.line!r} stands twice in {item.period!r}."
         seen.add(item.cell)
@@ -180,16 +185,24 @@ def _faults(content: Content) -> Iterator[str]:
         yield "items: no amount is above zero."
 
 
-def _item_faults(item: Item, moves: bool) -> Iterator[str]:
+def _item_faults(item: Item, moves: bool, code: str) -> Iterator[str]:
     for name in ("period", "line", "unit", "fund"):
         if not isinstance(getattr(item, name), str) or not getattr(item, name):
             yield f"{name}: it is empty."
     if type(item.amount) is not int or abs(item.amount) > LARGEST:
         yield f"amount: {item.amount!r} is no whole number of minor units below {LARGEST:,}."
     elif item.amount < 0 and not moves:
-        yield f"amount: {item.amount:,} is below zero; only a reallocation takes money away."
+        yield f"amount: {_money(item.amount, code)} is below zero; only a reallocation takes money away."
     if item.prior is not None and (type(item.prior) is not int or not 0 <= item.prior <= LARGEST):
         yield f"prior: {item.prior!r} is no whole number of minor units."
+
+
+def _money(minor: int, code: str) -> str:
+    """As people write it; in minor units where the currency is none."""
+    try:
+        return written(minor, code)
+    except InvalidInput:
+        return f"{minor:,}"
 
 
 def approval_hash(content: str, policy: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -342,6 +342,8 @@ class View:
         evidence = self.content.evidence
         if not evidence:
             return [f"The amounts are {self.content.origin}: nothing was computed about them."]
+        if "carried" in evidence:
+            return [by_hand(evidence["carried"])]
         proof = evidence.get("proof") or {}
         gap = proof.get("proved_gap")
         words = {
@@ -360,7 +362,9 @@ class View:
         proposal = self.proposal
         if not proposal.path:
             return ["It was not submitted yet."]
-        found = [f"Rule {proposal.rule} of the authority matrix decides ({self._money(proposal.amount)})."]
+        found = [
+            f"Rule {proposal.rule} of the authority matrix decides ({self._money(proposal.amount)}{self._together})."
+        ]
         for position, step in enumerate(proposal.path):
             for stage in step:
                 given = proposal.given(stage.name)
@@ -374,6 +378,17 @@ class View:
                     waits = f"; waits now{f', due {due[:10]}{late}' if due else ''}"
                 found.append(f"{stage.name} ({title}), {stage.need} of {stage.of}: {done}{waits}.")
         return found
+
+    @property
+    def _together(self) -> str:
+        """What else counts into the amount that the rule was chosen by; empty where nothing does."""
+        proposal = self.proposal
+        if not self.matrix or proposal.amount <= proposal.total:
+            return ""
+        return (
+            f": {self._money(proposal.total)} of this one, counted together with what {proposal.owner} proposed for the same lines in "
+            f"the last {self.matrix.rolling_days} days"
+        )
 
     def _money(self, minor: int) -> str:
         return format_amount(minor, unit(self.currency))
@@ -408,6 +423,17 @@ def view(reader: Reader, name: str, at: datetime) -> View:
     proposal = reading.known_proposal(reader, name)
     pinned = reading.matrix(reader, proposal.policy) if proposal.policy else None
     return View(proposal, reading.content(reader, proposal.content), pinned, at)
+
+
+def by_hand(carried: Mapping[str, Any]) -> str:
+    """What of a solve does not hold any more where people changed amounts after it."""
+    changed, number = len(carried["changed"]), carried["version"]
+    if not changed:
+        return f"Something beside the amounts was changed by hand; what was proved was proved for version {number}."
+    return (
+        f"{changed} of {carried['of']} amounts {'was' if changed == 1 else 'were'} changed by hand after the solve; what was proved was "
+        f"proved for version {number}, and nothing is proved about these."
+    )
 
 
 def age(since: str, at: datetime) -> str:
