@@ -359,3 +359,46 @@ def _of_the_provider(complaint, elsewhere):
     return (
         complaint.startswith(f"asked for {elsewhere.url}/") or "(Not Found)" in complaint or "(Forbidden)" in complaint
     )
+
+
+def test_no_table_is_cut_and_no_number_breaks_on_a_narrow_screen(browser, place):
+    visitor = Visitor(browser, place, PLANNER, viewport={"width": 360, "height": 740})
+    page = visitor.page
+    for path in (
+        "/inbox?show=all",
+        f"/proposals/{PROPOSAL}",
+        f"/proposals/{PROPOSAL}/edit",
+        f"/proposals/{PROPOSAL}/decide",
+        "/funds",
+        "/policy",
+    ):
+        page.goto(path)
+        cut = page.evaluate(
+            "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth).length"
+        )
+        assert cut == 0, path
+        unnamed = page.evaluate("[...document.querySelectorAll('tbody td')].filter(e => !e.dataset.label).length")
+        assert unnamed == 0, path
+        for amount in page.locator(".tiles dd", has_text=re.compile(r"\d,\d")).all():
+            high = amount.evaluate("e => e.getBoundingClientRect().height / parseFloat(getComputedStyle(e).lineHeight)")
+            assert high < (2.5 if "USD" in amount.inner_text() else 1.5), (path, amount.inner_text())
+    page.goto(f"/proposals/{PROPOSAL}/edit")
+    field = page.locator("tbody input[name=amount]").first.bounding_box()
+    assert field["x"] >= 0
+    assert field["x"] + field["width"] <= 360
+    visitor.end()
+
+
+def test_the_printed_decision_names_what_is_signed_and_by_whom(browser, place):
+    visitor = Visitor(browser, place, "planning-commission-1", viewport={"width": 700, "height": 1000})
+    page = visitor.page
+    page.goto(f"/proposals/{PROPOSAL}/decide")
+    page.emulate_media(media="print")
+    assert page.locator("form.signed code.hash").first.is_visible()
+    assert page.get_by_text("You sign for Planning Commission").is_visible()
+    assert not page.get_by_role("button", name=re.compile("^Approve")).is_visible()
+    assert not page.locator("#words").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 700
+    assert page.locator(".scroll").first.evaluate("e => e.scrollWidth <= e.clientWidth")
+    visitor.screen("print-decide")
+    visitor.end()
