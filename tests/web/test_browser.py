@@ -402,3 +402,25 @@ def test_the_printed_decision_names_what_is_signed_and_by_whom(browser, place):
     assert page.locator(".scroll").first.evaluate("e => e.scrollWidth <= e.clientWidth")
     visitor.screen("print-decide")
     visitor.end()
+
+
+@pytest.mark.parametrize("width", [360, 390])
+def test_pictures_are_whole_and_readable_on_a_narrow_screen(browser, place, width):
+    visitor = Visitor(browser, place, "planning-commission-1", viewport={"width": width, "height": 800})
+    page = visitor.page
+    for path in (f"/proposals/{PROPOSAL}", f"/proposals/{PROPOSAL}?unit=dept-of-housing-community-dev", "/funds"):
+        page.goto(path)
+        assert not page.locator(".broad").first.is_visible()
+        shapes = page.evaluate("""[...document.querySelectorAll('.slim svg :is(rect, circle, text)')]
+            .filter(e => !e.closest('defs')).map(e => {
+                const at = e.getBoundingClientRect(), shown = e.tagName === 'text' ? at.height : 99
+                return [e.textContent, at.left, at.right, shown] })""")
+        assert len(shapes) > 5, path
+        outside = [each for each in shapes if each[1] < 0 or each[2] > width]
+        assert outside == [], path
+        assert min(each[3] for each in shapes) >= 11, "text of a height that people can read"
+    page.goto(f"/proposals/{PROPOSAL}")
+    risen = page.locator("#changes .slim text", has_text="▲")
+    assert risen.count() >= 3
+    assert "14.2m" in risen.first.text_content()
+    visitor.end()
