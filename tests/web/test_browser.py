@@ -231,6 +231,12 @@ def test_sorting_swaps_the_table_alone_and_works_without_scripts(browser, place)
             assert page.evaluate("window.kept") is True
         page.get_by_role("link", name="Next").click()
         expect(page.locator("#lines")).to_contain_text("Page 2 of 3")
+        if scripts:  # What is swapped in is read from its top, by eyes and by keyboard.
+            expect(page.locator("#lines-h")).to_be_in_viewport()
+            expect(page.locator("#lines-h")).to_be_focused()
+            page.get_by_role("link", name="Next").click()
+            expect(page.locator("#lines")).to_contain_text("Page 3 of 3")
+            page.go_back()
         visitor.end()
 
 
@@ -423,4 +429,19 @@ def test_pictures_are_whole_and_readable_on_a_narrow_screen(browser, place, widt
     risen = page.locator("#changes .slim text", has_text="▲")
     assert risen.count() >= 3
     assert "14.2m" in risen.first.text_content()
+    visitor.end()
+
+
+def test_all_lines_can_be_printed(browser, place):
+    visitor = Visitor(browser, place, "planning-commission-1")
+    page = visitor.page
+    page.goto(f"/proposals/{PROPOSAL}")
+    told = page.locator("#lines .on-paper")
+    assert not told.is_visible()
+    page.emulate_media(media="print")
+    expect(told).to_contain_text("50 of 118 lines")
+    page.emulate_media(media="screen")
+    page.get_by_role("link", name="All of them on one page").click()
+    expect(page.locator("#lines tbody tr")).to_have_count(118)
+    assert page.locator(".pager").count() == 0
     visitor.end()

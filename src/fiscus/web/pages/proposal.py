@@ -47,12 +47,14 @@ class Table:
         sort: By which column.
         down: Whether the largest come first.
         number: Page, from 1.
+        whole: Whether all rows stand on one page, as on paper.
     """
 
     unit: str = ""
     sort: str = "change"
     down: bool = True
     number: int = 1
+    whole: bool = False
 
 
 SAID = {
@@ -65,21 +67,31 @@ SAID = {
 
 @router.get("/proposals/{name}")
 def show(
-    visit: Here, name: str, unit: str = "", sort: str = "change", down: int = 1, number: int = 1, done: str = ""
+    visit: Here,
+    name: str,
+    request: Request,
+    unit: str = "",
+    sort: str = "change",
+    down: int = 1,
+    number: int = 0,
+    done: str = "",
+    whole: int = 0,
 ) -> Response:
     """The page."""
-    wanted = Table(unit, sort if sort in SORTS else "change", bool(down), max(number, 1))
+    wanted = Table(unit, sort if sort in SORTS else "change", bool(down), max(number, 1), bool(whole))
     with visit.read() as reader:
-        return _page(reader, visit, name, wanted, SAID.get(done, ""))
+        turned = number > 0 and "hx-request" in request.headers
+        return _page(reader, visit, name, wanted, SAID.get(done, ""), turned)
 
 
-def _page(reader: Reader, visit: Visit, name: str, wanted: Table, said: str = "") -> Response:
+def _page(reader: Reader, visit: Visit, name: str, wanted: Table, said: str, turned: bool) -> Response:
     seen = view(reader, name, visit.at)
     shown = figures(seen.content, seen.proposal.content, visit.registry.parents)
     unit = wanted.unit if shown.unit(wanted.unit) else shown.root
     below = unit if wanted.unit else ""
     rows = shown.table(below, wanted.sort, wanted.down)
-    pages = max(-(-len(rows) // PAGE), 1)
+    each = max(len(rows), 1) if wanted.whole else PAGE
+    pages = max(-(-len(rows) // each), 1)
     number = min(wanted.number, pages)
     return page(
         "proposal.html",
@@ -93,7 +105,7 @@ def _page(reader: Reader, visit: Visit, name: str, wanted: Table, said: str = ""
         below=below,
         trail=shown.trail(unit),
         children=shown.children(unit),
-        rows=rows[(number - 1) * PAGE : number * PAGE],
+        rows=rows[(number - 1) * each : number * each],
         count=len(rows),
         table=wanted,
         number=number,
@@ -107,6 +119,7 @@ def _page(reader: Reader, visit: Visit, name: str, wanted: Table, said: str = ""
         can=_can(seen, visit),
         replaced=_family(reader, seen),
         said=said,
+        turned=turned,  # A page of the table that a script swaps in: its heading takes the focus.
     )
 
 
