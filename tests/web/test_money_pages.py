@@ -11,6 +11,8 @@ from axe_playwright_python.sync_playwright import Axe
 from places import hidden
 from playwright.sync_api import sync_playwright
 
+from fiscus.web.pages.compare import told
+
 SCREENS = Path(__file__).parents[2] / "build" / "screens"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
@@ -47,7 +49,8 @@ def test_money_is_ordered_paid_undone_and_reconciled_on_a_page(town):
     assert places(town) == {"bridge": [5_000, 0, 55_000], "pump": [19_900, 0, 100]}
     page = treasurer.get(books).text
     (number,) = re.findall(
-        r'aria-label="Reverse event (\d+)"[^>]*>Reverse</button></form></td></tr><tr><th[^>]*>\d+</th><td>Commit', page
+        r'aria-label="Reverse event (\d+)"[^>]*>Reverse</button></form></td></tr><tr><th[^>]*>\d+</th><td[^>]*>Commit',
+        page,
     )
     answer = post(treasurer, f"{books}/reverse", version=number, reason="")
     assert answer.status_code == 409
@@ -195,3 +198,29 @@ def test_their_pages_are_accessible_and_narrow(town):
             SCREENS.mkdir(parents=True, exist_ok=True)
             page.screenshot(path=SCREENS / f"money-{person}-{path.rsplit('/', 1)[1]}.png", full_page=True)
         browser.close()
+
+
+def test_versions_are_compared_in_words_and_figures_of_people():
+    fields = (
+        ("bound", "55208432.285981394", "55208424.77"),
+        ("digests", '{"lines": "ab"}', '{"lines": "cd"}'),
+        ("title", "Old", "New"),
+        ("value", "12.001", "12.002"),
+    )
+    found = {each.name: each for each in told(fields)}
+    assert found["no plan is worth more than"].old == "55,208,432.29"
+    assert not found["title"].machine
+    assert found["digests"].machine
+    assert "worth of the plan" not in found, "what reads the same is no difference"
+
+
+def test_a_compared_page_counts_one_line_as_one(town):
+    author = town.client("author")
+    content = author.get("/api/proposals/p").json()["content"]
+    items = [content["items"][0] | {"amount": content["items"][0]["amount"] - 100}, *content["items"][1:]]
+    body = {key: content[key] for key in ("title", "currency", "risk", "justification")} | {"items": items}
+    headers = {"x-csrf-token": author.csrf}
+    assert author.put("/api/proposals/p/content", json=body, headers=headers).status_code == 200
+    seen = author.get("/proposals/p/compare").text
+    assert "1 line changed; 1 did not." in seen
+    assert seen.index("<summary>Digests of the two versions") > seen.index("Lines that changed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -41,6 +42,19 @@ def status_of(error: FiscusError) -> int:
     return HTTPStatus.CONFLICT if isinstance(error, Conflict | BrokenLog) else HTTPStatus.SERVICE_UNAVAILABLE
 
 
+HEADINGS: Mapping[int, str] = {
+    HTTPStatus.FORBIDDEN: "You may not do this",
+    HTTPStatus.NOT_FOUND: "There is nothing here",
+    HTTPStatus.CONFLICT: "This cannot be done as things stand",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "Something is missing or wrong",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too many tries",
+    HTTPStatus.BAD_GATEWAY: "The sign-in provider did not answer as it should",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "Something failed here",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Not just now",
+}
+"""By status of HTTP."""
+
+
 def problem(status: int, detail: str, rule: str = "", **more: Any) -> JSONResponse:
     """A problem document."""
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": int(status), "detail": detail}
@@ -54,7 +68,14 @@ def _for_programs(request: Request) -> bool:
 def _told(request: Request, status: int, detail: str, rule: str = "") -> Response:
     if _for_programs(request):
         return problem(status, detail, rule)
-    return page("trouble.html", None, status=status, title=HTTPStatus(status).phrase, detail=detail, rule=rule)
+    return page("trouble.html", None, status=status, title=heading(status, rule), detail=detail, rule=rule)
+
+
+def heading(status: int, rule: str = "") -> str:
+    """What a page that tells a trouble is called, for people; HTTP's own phrase where we have no better."""
+    if rule == "identity.link":
+        return "This link no longer works"
+    return HEADINGS.get(status, HTTPStatus(status).phrase)
 
 
 def _known(request: Request, error: Exception) -> Response:
