@@ -224,3 +224,17 @@ def test_a_compared_page_counts_one_line_as_one(town):
     seen = author.get("/proposals/p/compare").text
     assert "1 line changed; 1 did not." in seen
     assert seen.index("<summary>Digests of the two versions") > seen.index("Lines that changed")
+
+
+def test_the_edit_page_adds_up_and_says_how_much_is_too_much(town):
+    author = town.client("author")
+    page = author.get("/proposals/p/edit").text
+    assert "has USD 1,000.00 available; these amounts take 800.00 of it." in page
+    assert "USD 200.00 would be left" in page
+    form = hidden(page, "Save the new version") | {"title": "Bridge", "amount": ["1,000.00", "250"], "only": "sum"}
+    summed = author.post("/proposals/p/edit", data=form)
+    assert summed.status_code == 200
+    assert "That is USD 250.00 too much." in summed.text
+    assert 'value="1,000.00"' in summed.text
+    assert len(author.get("/api/proposals/p").json()["content"]["items"]) == 2
+    assert author.get("/api/proposals/p").json()["content"]["items"][0]["amount"] == 60_000, "nothing was saved"
