@@ -205,12 +205,14 @@ def test_versions_are_compared_in_words_and_figures_of_people():
         ("bound", "55208432.285981394", "55208424.77"),
         ("digests", '{"lines": "ab"}', '{"lines": "cd"}'),
         ("title", "Old", "New"),
+        ("rule floor", "at least 5", "at least 6"),
         ("value", "12.001", "12.002"),
     )
     found = {each.name: each for each in told(fields)}
-    assert found["no plan is worth more than"].old == "55,208,432.29"
-    assert not found["title"].machine
-    assert found["digests"].machine
+    assert found["no plan is worth more than"].old == "55,208,432.29", "a bound is rounded up"
+    assert found["title"].kind == "words"
+    assert found["digests"].kind == "machine"
+    assert found["rule floor"].kind == "rules"
     assert "worth of the plan" not in found, "what reads the same is no difference"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from starlette.responses import Response
 
 from fiscus.web.rendering import MINUS, page
 from fiscus.web.visits import Here
+from fiscus.workflow.proposal.content import Content
 from fiscus.workflow.service import reading
 from fiscus.workflow.service.difference import difference, versions
 
@@ -38,13 +40,13 @@ class Told:
         name: As people call it.
         old: In the first version; empty for nothing.
         new: In the second.
-        machine: Whether only a program would read it.
+        kind: ``words``, ``rules``, or ``machine`` for what only a program would read.
     """
 
     name: str
     old: str
     new: str
-    machine: bool
+    kind: str
 
 
 def told(fields: Iterable[tuple[str, str, str]]) -> list[Told]:
@@ -56,17 +58,27 @@ def told(fields: Iterable[tuple[str, str, str]]) -> list[Told]:
     found = []
     for name, old, new in fields:
         if name in WORTH:
-            old, new = _worth(old), _worth(new)
-        found.append(Told(NAMES.get(name, name), old, new, name in MACHINE))
+            old, new = (_worth(text, up=name == "bound") for text in (old, new))
+        kind = "machine" if name in MACHINE else "rules" if name.startswith("rule ") else "words"
+        found.append(Told(NAMES.get(name, name), old, new, kind))
     return [each for each in found if each.old != each.new]
 
 
-def _worth(text: str) -> str:
-    """A sum of scores as the proof tells it."""
+def _worth(text: str, *, up: bool) -> str:
+    """A sum of scores as the proof tells it; what bounds others is rounded up, so that it still does."""
     try:
-        return f"{float(text):,.2f}".replace("-", MINUS)
+        worth = float(text)
     except ValueError:
         return text
+    return f"{math.ceil(worth * 100) / 100 if up else worth:,.2f}".replace("-", MINUS)
+
+
+def _proved(fields: Iterable[tuple[str, str, str]], before: Content, after: Content) -> list[tuple[str, str, str]]:
+    """With the bounds that were proved in place of those that a solver reported."""
+    proved = [str((each.evidence.get("proof") or {}).get("proved_bound") or "") for each in (before, after)]
+    return [
+        (name, proved[0] or old, proved[1] or new) if name == "bound" else (name, old, new) for name, old, new in fields
+    ]
 
 
 @router.get("/proposals/{name}/compare")
@@ -87,5 +99,5 @@ def show(visit: Here, name: str, first: int = 0, second: int = 0) -> Response:
         other=other,
         digests=digests,
         found=found,
-        fields=told(found.fields),
+        fields=told(_proved(found.fields, before, after)),
     )
