@@ -67,10 +67,10 @@ def told(fields: Iterable[tuple[str, str, str]]) -> list[Told]:
 def _worth(text: str, *, up: bool) -> str:
     """A sum of scores as the proof tells it; what bounds others is rounded up, so that it still does."""
     try:
-        worth = float(text)
-    except ValueError:
+        worth = math.ceil(float(text) * 100) / 100 if up else float(text)
+    except (ValueError, OverflowError):  # Nothing, or no bound at all.
         return text
-    return f"{math.ceil(worth * 100) / 100 if up else worth:,.2f}".replace("-", MINUS)
+    return f"{worth:,.2f}".replace("-", MINUS)
 
 
 def _proved(fields: Iterable[tuple[str, str, str]], before: Content, after: Content) -> list[tuple[str, str, str]]:
