@@ -232,6 +232,12 @@ def test_sorting_swaps_the_table_alone_and_works_without_scripts(browser, place)
             assert page.evaluate("window.kept") is True
         page.get_by_role("link", name="Next").click()
         expect(page.locator("#lines")).to_contain_text("Page 2 of 3")
+        if scripts:  # What is swapped in is read from its top, by eyes and by keyboard.
+            expect(page.locator("#lines-h")).to_be_in_viewport()
+            expect(page.locator("#lines-h")).to_be_focused()
+            page.get_by_role("link", name="Next").click()
+            expect(page.locator("#lines")).to_contain_text("Page 3 of 3")
+            page.go_back()
         visitor.end()
 
 
@@ -360,3 +366,83 @@ def _of_the_provider(complaint, elsewhere):
     return (
         complaint.startswith(f"asked for {elsewhere.url}/") or "(Not Found)" in complaint or "(Forbidden)" in complaint
     )
+
+
+def test_no_table_is_cut_and_no_number_breaks_on_a_narrow_screen(browser, place):
+    visitor = Visitor(browser, place, PLANNER, viewport={"width": 360, "height": 740})
+    page = visitor.page
+    for path in (
+        "/inbox?show=all",
+        f"/proposals/{PROPOSAL}",
+        f"/proposals/{PROPOSAL}/edit",
+        f"/proposals/{PROPOSAL}/decide",
+        "/funds",
+        "/policy",
+    ):
+        page.goto(path)
+        cut = page.evaluate(
+            "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth).length"
+        )
+        assert cut == 0, path
+        unnamed = page.evaluate("[...document.querySelectorAll('tbody td')].filter(e => !e.dataset.label).length")
+        assert unnamed == 0, path
+        for amount in page.locator(".tiles dd", has_text=re.compile(r"\d,\d")).all():
+            high = amount.evaluate("e => e.getBoundingClientRect().height / parseFloat(getComputedStyle(e).lineHeight)")
+            assert high < (2.5 if "USD" in amount.inner_text() else 1.5), (path, amount.inner_text())
+    page.goto(f"/proposals/{PROPOSAL}/edit")
+    field = page.locator("tbody input[name=amount]").first.bounding_box()
+    assert field["x"] >= 0
+    assert field["x"] + field["width"] <= 360
+    visitor.end()
+
+
+def test_the_printed_decision_names_what_is_signed_and_by_whom(browser, place):
+    visitor = Visitor(browser, place, "planning-commission-1", viewport={"width": 700, "height": 1000})
+    page = visitor.page
+    page.goto(f"/proposals/{PROPOSAL}/decide")
+    page.emulate_media(media="print")
+    assert page.locator("form.signed code.hash").first.is_visible()
+    assert page.get_by_text("You sign for Planning Commission").is_visible()
+    assert not page.get_by_role("button", name=re.compile("^Approve")).is_visible()
+    assert not page.locator("#words").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 700
+    assert page.locator(".scroll").first.evaluate("e => e.scrollWidth <= e.clientWidth")
+    visitor.screen("print-decide")
+    visitor.end()
+
+
+@pytest.mark.parametrize("width", [360, 390])
+def test_pictures_are_whole_and_readable_on_a_narrow_screen(browser, place, width):
+    visitor = Visitor(browser, place, "planning-commission-1", viewport={"width": width, "height": 800})
+    page = visitor.page
+    for path in (f"/proposals/{PROPOSAL}", f"/proposals/{PROPOSAL}?unit=dept-of-housing-community-dev", "/funds"):
+        page.goto(path)
+        assert not page.locator(".broad").first.is_visible()
+        shapes = page.evaluate("""[...document.querySelectorAll('.slim svg :is(rect, circle, text)')]
+            .filter(e => !e.closest('defs')).map(e => {
+                const at = e.getBoundingClientRect(), shown = e.tagName === 'text' ? at.height : 99
+                return [e.textContent, at.left, at.right, shown] })""")
+        assert len(shapes) > 5, path
+        outside = [each for each in shapes if each[1] < 0 or each[2] > width]
+        assert outside == [], path
+        assert min(each[3] for each in shapes) >= 11, "text of a height that people can read"
+    page.goto(f"/proposals/{PROPOSAL}")
+    risen = page.locator("#changes .slim text", has_text="▲")
+    assert risen.count() >= 3
+    assert "14.2m" in risen.first.text_content()
+    visitor.end()
+
+
+def test_all_lines_can_be_printed(browser, place):
+    visitor = Visitor(browser, place, "planning-commission-1")
+    page = visitor.page
+    page.goto(f"/proposals/{PROPOSAL}")
+    told = page.locator("#lines .on-paper")
+    assert not told.is_visible()
+    page.emulate_media(media="print")
+    expect(told).to_contain_text("50 of 118 lines")
+    page.emulate_media(media="screen")
+    page.get_by_role("link", name="All of them on one page").click()
+    expect(page.locator("#lines tbody tr")).to_have_count(118)
+    assert page.locator(".pager").count() == 0
+    visitor.end()

@@ -12,6 +12,8 @@ from axe_playwright_python.sync_playwright import Axe
 from places import PASSWORD, hidden, release
 from playwright.sync_api import sync_playwright
 
+from fiscus.web.pages.compare import told
+
 SCREENS = Path(__file__).parents[2] / "build" / "screens"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
@@ -47,7 +49,7 @@ def test_money_is_ordered_paid_undone_and_reconciled_on_a_page(town):
     assert post(treasurer, f"{books}/actual", **both, amount=["550.00", "1"], reference="bill 1").status_code == 303
     assert places(town) == {"bridge": [5_000, 0, 55_000], "pump": [19_900, 0, 100]}
     page = treasurer.get(books).text
-    (number,) = re.findall(r"<td>Spent</td>.*?name=\"version\" value=\"(\d+)\"", page)
+    (number,) = re.findall(r"<td[^>]*>Spent</td>.*?name=\"version\" value=\"(\d+)\"", page)
     answer = post(treasurer, f"{books}/reverse", version=number, reason="")
     assert answer.status_code == 409
     assert "Say why" in answer.text
@@ -279,3 +281,45 @@ def test_their_pages_are_accessible_and_narrow(town):
             SCREENS.mkdir(parents=True, exist_ok=True)
             page.screenshot(path=SCREENS / f"money-{person}-{path.rsplit('/', 1)[1]}.png", full_page=True)
         browser.close()
+
+
+def test_versions_are_compared_in_words_and_figures_of_people():
+    fields = (
+        ("bound", "55208432.285981394", "55208424.77"),
+        ("digests", '{"lines": "ab"}', '{"lines": "cd"}'),
+        ("title", "Old", "New"),
+        ("rule floor", "at least 5", "at least 6"),
+        ("value", "12.001", "12.002"),
+    )
+    found = {each.name: each for each in told(fields)}
+    assert found["no plan is worth more than"].old == "55,208,432.29", "a bound is rounded up"
+    assert found["title"].kind == "words"
+    assert found["digests"].kind == "machine"
+    assert found["rule floor"].kind == "rules"
+    assert "worth of the plan" not in found, "what reads the same is no difference"
+
+
+def test_a_compared_page_counts_one_line_as_one(town):
+    author = town.client("author")
+    content = author.get("/api/proposals/p").json()["content"]
+    items = [content["items"][0] | {"amount": content["items"][0]["amount"] - 100}, *content["items"][1:]]
+    body = {key: content[key] for key in ("title", "currency", "risk", "justification")} | {"items": items}
+    headers = {"x-csrf-token": author.csrf}
+    assert author.put("/api/proposals/p/content", json=body, headers=headers).status_code == 200
+    seen = author.get("/proposals/p/compare").text
+    assert "1 line changed; 1 did not." in seen
+    assert seen.index("<summary>Digests of the two versions") > seen.index("Lines that changed")
+
+
+def test_the_edit_page_adds_up_and_says_how_much_is_too_much(town):
+    author = town.client("author")
+    page = author.get("/proposals/p/edit").text
+    assert "has USD 1,000.00 available; these amounts take 800.00 of it." in page
+    assert "USD 200.00 would be left" in page
+    form = hidden(page, "Save the new version") | {"title": "Bridge", "amount": ["1,000.00", "250"], "only": "sum"}
+    summed = author.post("/proposals/p/edit", data=form)
+    assert summed.status_code == 200
+    assert "That is USD 250.00 too much." in summed.text
+    assert 'value="1,000.00"' in summed.text
+    assert len(author.get("/api/proposals/p").json()["content"]["items"]) == 2
+    assert author.get("/api/proposals/p").json()["content"]["items"][0]["amount"] == 60_000, "nothing was saved"

@@ -31,6 +31,7 @@ HOSTILE = (
 titles = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=60))
 amounts = st.integers(0, 10**15)
 signed = st.integers(-(10**15), 10**15)
+wides = st.sampled_from((svg.WIDTH, svg.NARROW))
 figures = st.one_of(st.none(), signed)
 
 
@@ -138,14 +139,16 @@ def test_squares_where_amounts_allow_it():
     ]
 
 
-@given(st.lists(st.tuples(titles, signed, st.one_of(st.none(), st.floats(-1, 100)), st.booleans()), max_size=120))
+@given(
+    st.lists(st.tuples(titles, signed, st.one_of(st.none(), st.floats(-1, 100)), st.booleans()), max_size=120), wides
+)
 @settings(deadline=None)
-def test_a_map_shows_every_amount_above_zero_in_words_and_area(rows):
+def test_a_map_shows_every_amount_above_zero_in_words_and_area(rows, width):
     cells = [
         Cell(title, amount, words(amount), change, "/x?unit=1#map" if link else "")
         for title, amount, change, link in rows
     ]
-    drawn, there = tree_map(cells, "Where it goes", words), [cell for cell in cells if cell.amount > 0]
+    drawn, there = tree_map(cells, "Where it goes", words, wide=width), [cell for cell in cells if cell.amount > 0]
     if not there:
         assert drawn == ""
         return
@@ -164,13 +167,32 @@ def test_a_map_shows_every_amount_above_zero_in_words_and_area(rows):
         assert (shape.get("stroke-dasharray") is not None) == lessened, "less shows without colours"
         if min(wide, high) > 10:
             area = (wide + 2) * (high + 2)
-            assert area / (svg.WIDTH * 430) == pytest.approx(
-                share / 100, abs=0.0006 + 0.2 * (wide + high) / (svg.WIDTH * 430)
-            )
+            assert area / (width * 430) == pytest.approx(share / 100, abs=0.0006 + 0.2 * (wide + high) / (width * 430))
         for text in each.iter(f"{NS}text"):
             assert extent(text)[1] <= x + wide + ROUNDED, "a label is wider than its cell"
             assert float(text.get("y")) <= y + high
     assert shares == pytest.approx(100, abs=0.05 * len(found) + 0.01)
+
+
+@pytest.mark.parametrize("width", [svg.WIDTH, svg.NARROW])
+def test_cells_too_small_for_their_names_are_numbered_and_named_below(width):
+    cells = [
+        Cell("Department of Transportation", 900, "USD 9", None, "/x"),
+        Cell("Pratt Library", 200, "USD 2", new=True),
+    ]
+    cells += [Cell(f"Office of small matters {n}", 9 - n, f"USD 0.0{n}", 0.1) for n in range(3)]
+    root = parsed(tree_map(cells, "All", words, wide=width))
+    lines = [each.text for each in root.iter(f"{NS}text")]
+    together = " ".join(lines)
+    for cell in cells:
+        assert cell.label in together, "every name can be read in full"
+    for number in ("1", "2", "3"):
+        assert number in lines
+    assert "▲ new" in together
+    (new,) = [each for each in cells_of(root) if "Pratt" in each.get("aria-label")]
+    assert "▲ new against last year" in new.get("aria-label")
+    assert new.find(f"{NS}rect").get("stroke") == svg.BLUE
+    apart(each for each in root if each.tag == f"{NS}text")
 
 
 @given(st.lists(st.integers(1, 1_000), min_size=0, max_size=400))
@@ -185,10 +207,10 @@ def test_what_is_too_small_for_a_cell_is_counted_and_added_up(given_amounts):
         assert int(cell.label.split()[0]) == len(given_amounts) - len(found) + 1
 
 
-@given(st.lists(st.tuples(titles, signed), min_size=1, max_size=15))
+@given(st.lists(st.tuples(titles, signed), min_size=1, max_size=15), wides)
 @settings(deadline=None)
-def test_changes_go_to_their_side_of_nothing_as_far_as_they_are(rows):
-    drawn = change_bars(rows, "Changes", plus)
+def test_changes_go_to_their_side_of_nothing_as_far_as_they_are(rows, width):
+    drawn = change_bars(rows, "Changes", plus, wide=width)
     if not any(change for _, change in rows):
         assert drawn == ""
         return
@@ -210,10 +232,10 @@ def test_changes_go_to_their_side_of_nothing_as_far_as_they_are(rows):
     apart(root.iter(f"{NS}text"))
 
 
-@given(st.lists(st.tuples(titles, figures, signed, figures), min_size=1, max_size=12))
+@given(st.lists(st.tuples(titles, figures, signed, figures), min_size=1, max_size=12), wides)
 @settings(deadline=None)
-def test_bars_beside_each_other_have_one_scale(rows):
-    drawn = compare_bars(rows, "Compared", words)
+def test_bars_beside_each_other_have_one_scale(rows, width):
+    drawn = compare_bars(rows, "Compared", words, wide=width)
     known = [amount for row in rows for amount in row[1:] if amount is not None]
     if not any(known):
         assert drawn == ""
@@ -237,11 +259,11 @@ def test_bars_beside_each_other_have_one_scale(rows):
     apart(root.iter(f"{NS}text"))
 
 
-@given(st.lists(amounts, min_size=4, max_size=4), amounts)
+@given(st.lists(amounts, min_size=4, max_size=4), amounts, wides)
 @settings(deadline=None)
-def test_a_budget_is_filled_as_far_as_it_is_used(used, budget):
+def test_a_budget_is_filled_as_far_as_it_is_used(used, budget, width):
     names = ("actual", "committed", "released", "reserved")
-    drawn = budget_bar(list(zip(names, used, strict=True)), budget, "Budget", words)
+    drawn = budget_bar(list(zip(names, used, strict=True)), budget, "Budget", words, wide=width)
     if not budget and not any(used):
         assert drawn == ""
         return
@@ -249,7 +271,7 @@ def test_a_budget_is_filled_as_far_as_it_is_used(used, budget):
     bars = [each for each in root.iter(f"{NS}rect") if each.find(f"{NS}title") is not None]
     whole = max(budget, sum(used))
     assert [float(bar.get("width")) for bar in bars] == pytest.approx(
-        [svg.WIDTH * amount / whole for amount in used if amount], abs=ROUNDED
+        [width * amount / whole for amount in used if amount], abs=ROUNDED
     )
     told, said = root.find(f"{NS}desc").text, " ".join(each.text for each in root.iter(f"{NS}text"))
     for name, amount in zip(names, used, strict=True):
@@ -260,16 +282,16 @@ def test_a_budget_is_filled_as_far_as_it_is_used(used, budget):
     apart(root.iter(f"{NS}text"))
 
 
-@given(st.lists(st.tuples(titles, titles, st.sampled_from([DONE, NOW, LATE, LATER])), max_size=20))
+@given(st.lists(st.tuples(titles, titles, st.sampled_from([DONE, NOW, LATE, LATER])), max_size=20), wides)
 @settings(deadline=None)
-def test_a_path_tells_its_stages_by_more_than_colour(stages):
-    drawn = path(stages, "The path")
+def test_a_path_tells_its_stages_by_more_than_colour(stages, width):
+    drawn = path(stages, "The path", wide=width)
     if not stages:
         assert drawn == ""
         return
     root = parsed(drawn)
     marks = {DONE: "✓", NOW: "●", LATE: "!", LATER: ""}
-    said = [each.text for each in root.iter(f"{NS}text") if each.get("y") == "29.5"]
+    said = [each.text for each in root.iter(f"{NS}text") if each.get("font-size") == "15"]
     assert said == [marks[standing] for _, _, standing in stages if marks[standing]]
     assert len(list(root.iter(f"{NS}circle"))) == len(stages)
     told = root.find(f"{NS}desc").text

@@ -297,3 +297,9 @@ def test_a_token_of_a_program_is_no_cookie_and_a_cookie_no_token(server):
     browser = server.client(AUDITOR)
     stolen = {"authorization": f"Bearer {browser.cookies[COOKIE]}"}
     assert server.client().get("/api/me", headers=stolen).status_code == 401
+
+
+def test_a_link_that_was_used_says_so_in_its_title(shared):
+    page = shared.client().get("/begin/never-was").text
+    assert "<h1>This link no longer works</h1>" in page
+    assert "Conflict" not in page

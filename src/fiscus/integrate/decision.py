@@ -51,6 +51,11 @@ class Decided:
     root: str
 
 
+def _called(person: str) -> str:
+    """``board-of-finance-1`` as ``Board of Finance 1``."""
+    return " ".join(word if word in ("of", "and") else word.capitalize() for word in person.split("-"))
+
+
 def seats(matrix: Matrix) -> dict[str, list[str]]:
     """People by role: as many as a panel has, and one for every other role."""
     wanted = {stage.role: stage.of for rule in matrix.rules for stage in rule.stages}
@@ -134,7 +139,7 @@ def _prepare(
     clerk = Actor(CLERK)
     administer(who.AddPerson(CLERK, "City Clerk"), uow, actor=clerk, at=at)
     for name in (PLANNER, BUDGET, *(person for holders in people.values() for person in holders)):
-        administer(who.AddPerson(name, name.replace("-", " ").title()), uow, actor=clerk, at=at)
+        administer(who.AddPerson(name, _called(name)), uow, actor=clerk, at=at)
     for unit, parent in units_of(problem).items():
         administer(who.AddUnit(unit, parent), uow, actor=clerk, at=at)
     administer(who.SetExclusive(matrix.duties.exclusive), uow, actor=clerk, at=at)

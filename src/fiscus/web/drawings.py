@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from fiscus.core.money import currency, short
 from fiscus.web.figures import Figures, Row
-from fiscus.web.pictures import Cell, band, budget_bar, change_bars, compare_bars, path, tree_map
+from fiscus.web.pictures import Cell, band, budget_bar, change_bars, compare_bars, path, svg, tree_map
 from fiscus.web.pictures.lines import DONE, LATE, LATER, NOW
 from fiscus.web.rendering import MINUS, query
 from fiscus.workflow.canonical import timestamp
@@ -43,6 +43,16 @@ class Money:
         return ("+" if minor > 0 else "") + self(minor)
 
 
+def both(draw: Callable[[float], str]) -> str:
+    """A picture for wide screens and its variant for narrow ones; the style sheet shows one of them.
+
+    Args:
+        draw: It, by its width.
+    """
+    broad = draw(svg.WIDTH)
+    return broad and f'<div class="broad">{broad}</div><div class="slim">{draw(svg.NARROW)}</div>'
+
+
 def of_proposal(seen: View, shown: Figures, unit: str) -> Mapping[str, str]:
     """All pictures of a proposal's page, as SVG; empty where there is nothing to show."""
     key = f"{seen.proposal.content} {unit} {seen.proposal.id}"
@@ -60,19 +70,29 @@ def _of_content(seen: View, shown: Figures, unit: str) -> dict[str, str]:
     changed = [row for row in shown.changes[:MOST] if row.change]
     spread = shown.evidence("spread")
     return {
-        "map": tree_map([*units, *lines], f"Where the money of {name} goes", words),
-        "changes": change_bars(
-            [(row.title, row.change) for row in changed], "The largest changes against last year", words.signed
+        "map": both(lambda wide: tree_map([*units, *lines], f"Where the money of {name} goes", words, wide=wide)),
+        "changes": both(
+            lambda wide: change_bars(
+                [(row.title, row.change) for row in changed],
+                "The largest changes against last year",
+                words.signed,
+                wide=wide,
+            )
         ),
-        "compare": compare_bars(
-            [(row.title, row.asked, row.amount, row.prior) for row in (children or shown.lines_of(unit))[:MOST]],
-            f"Requested, recommended and last year: {name}",
-            words,
+        "compare": both(
+            lambda wide: compare_bars(
+                [(row.title, row.asked, row.amount, row.prior) for row in (children or shown.lines_of(unit))[:MOST]],
+                f"Requested, recommended and last year: {name}",
+                words,
+                wide=wide,
+            )
         ),
-        "risk": band(spread["low"], spread["expected"], spread["high"], "What the plan may be worth", _plain)
-        if spread
-        else "",
+        "risk": both(lambda wide: _risk(spread, wide)) if spread else "",
     }
+
+
+def _risk(spread: Mapping[str, float], wide: float) -> str:
+    return band(spread["low"], spread["expected"], spread["high"], "What the plan may be worth", _plain, wide=wide)
 
 
 def _plain(value: float) -> str:
@@ -80,7 +100,7 @@ def _plain(value: float) -> str:
 
 
 def _cell(row: Row, words: Money, link: str) -> Cell:
-    return Cell(row.title, row.amount, words(row.amount), row.rate, link)
+    return Cell(row.title, row.amount, words(row.amount), row.rate, link, row.prior == 0)
 
 
 def _path(seen: View) -> str:
@@ -97,7 +117,7 @@ def _path(seen: View) -> str:
                 standing = LATE if due and due < now else NOW
             title = seen.matrix.roles.get(stage.role, stage.name) if seen.matrix else stage.name
             stages.append((title, f"{len(given)} of {stage.need} signed", standing))
-    return path(stages, "The path of approval")
+    return both(lambda wide: path(stages, "The path of approval", wide=wide))
 
 
 def of_budget(row: BudgetRow, code: str, title: str) -> str:
@@ -105,4 +125,4 @@ def of_budget(row: BudgetRow, code: str, title: str) -> str:
     parts = [
         ("actual", row.actual), ("committed", row.committed), ("released", row.released), ("reserved", row.reserved)
     ]  # fmt: skip
-    return budget_bar(parts, row.budget, title, Money(code))
+    return both(lambda wide: budget_bar(parts, row.budget, title, Money(code), wide=wide))

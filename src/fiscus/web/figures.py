@@ -142,13 +142,31 @@ class Figures:
         return self._by_unit.get(name)
 
     def children(self, unit: str) -> tuple[Row, ...]:
-        """Units right below one, the largest first."""
-        found = [row for row in self._by_unit.values() if row.unit == unit and row.id != unit]
+        """Units right below one, the largest first; what is below a unit that is alone there under the same name is."""
+        found = self._below(unit)
+        while self._repeats(unit):
+            unit = found[0].id
+            found = self._below(unit)
         return tuple(sorted(found, key=lambda row: (-row.amount, row.id)))
 
     def lines_of(self, unit: str) -> tuple[Row, ...]:
         """Lines right below a unit, the largest first."""
+        while self._repeats(unit):
+            unit = self._below(unit)[0].id
+        return self._own(unit)
+
+    def _own(self, unit: str) -> tuple[Row, ...]:
         return tuple(sorted((row for row in self.rows if row.unit == unit), key=lambda row: (-row.amount, row.id)))
+
+    def _below(self, unit: str) -> list[Row]:
+        return [row for row in self._by_unit.values() if row.unit == unit and row.id != unit]
+
+    def _repeats(self, unit: str) -> bool:
+        """Whether a unit holds nothing but one of the same name."""
+        below = self._below(unit)
+        if len(below) != 1 or unit not in self._by_unit or any(row.unit == unit for row in self.rows):
+            return False
+        return below[0].title.casefold() == self._by_unit[unit].title.casefold()
 
     def trail(self, unit: str) -> tuple[Row, ...]:
         """Units from the root to one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -154,4 +155,38 @@ def page(template: str, visit: Visit | None, /, *, status: int = 200, **context:
         context: What the template shows.
     """
     csrf = visit.session.csrf if visit else ""
-    return HTMLResponse(templates().get_template(template).render(visit=visit, csrf=csrf, **context), status)
+    return HTMLResponse(labelled(templates().get_template(template).render(visit=visit, csrf=csrf, **context)), status)
+
+
+_TABLE = re.compile(
+    r"<table(?: class=\"([^\"]*)\")?>(\s*(?:<caption[ >].*?</caption>)?\s*)<thead>(.*?)</thead>(.*?)</table>", re.DOTALL
+)
+_HEADING = re.compile(r"<th[ >].*?</th>", re.DOTALL)
+_MARKUP = re.compile(r"<span aria-hidden.*?</span>|<[^>]*>", re.DOTALL)
+_ROW, _CELL = re.compile(r"<tr[ >].*?</tr>", re.DOTALL), re.compile(r"<(td|th)(?=[ >])")
+
+
+def labelled(html: str) -> str:
+    """A page whose cells name their columns, so that rows can stand as cards where a screen is too narrow for a table.
+
+    Args:
+        html: Of our templates: text of people is escaped, so that every ``<td`` is a cell.
+    """
+    return _TABLE.sub(_cards, html)
+
+
+def _cards(found: re.Match[str]) -> str:
+    kind, caption, head, body = found.groups()
+    labels = [_MARKUP.sub("", each).strip().replace('"', "&#34;") for each in _HEADING.findall(head)]
+
+    def row(each: re.Match[str]) -> str:
+        left = iter(labels)
+
+        def cell(begin: re.Match[str]) -> str:
+            label = next(left, "")
+            return f'<td data-label="{label}"' if begin[1] == "td" else begin[0]
+
+        return _CELL.sub(cell, each[0])
+
+    kinds = f"{kind} cards" if kind else "cards"
+    return f'<table class="{kinds}">{caption}<thead>{head}</thead>{_ROW.sub(row, body)}</table>'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -41,6 +42,19 @@ def status_of(error: FiscusError) -> int:
     if isinstance(error, ProviderWrong):
         return HTTPStatus.BAD_GATEWAY
     return HTTPStatus.CONFLICT if isinstance(error, Conflict | BrokenLog) else HTTPStatus.SERVICE_UNAVAILABLE
+
+
+HEADINGS: Mapping[int, str] = {
+    HTTPStatus.FORBIDDEN: "You may not do this",
+    HTTPStatus.NOT_FOUND: "There is nothing here",
+    HTTPStatus.CONFLICT: "This cannot be done as things stand",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "Something is missing or wrong",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too many tries",
+    HTTPStatus.BAD_GATEWAY: "The sign-in provider did not answer as it should",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "Something failed here",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Not just now",
+}
+"""By status of HTTP."""
 
 
 def problem(status: int, detail: str, rule: str = "", **more: Any) -> JSONResponse:
@@ -82,8 +96,14 @@ def _told(request: Request, status: int, detail: str, rule: str = "") -> Respons
     if _for_programs(request):
         return problem(status, detail, rule)
     back = page_of(request.url.path) if request.method not in SAFE else "/inbox"
-    title = HEADINGS.get(status, HTTPStatus(status).phrase)
-    return page("trouble.html", None, status=status, title=title, detail=detail, rule=rule, back=back)
+    return page("trouble.html", None, status=status, title=heading(status, rule), detail=detail, rule=rule, back=back)
+
+
+def heading(status: int, rule: str = "") -> str:
+    """What a page that tells a trouble is called, for people; HTTP's own phrase where we have no better."""
+    if rule == "identity.link":
+        return "This link no longer works"
+    return HEADINGS.get(status, HTTPStatus(status).phrase)
 
 
 def _known(request: Request, error: Exception) -> Response:

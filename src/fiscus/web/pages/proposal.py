@@ -53,6 +53,7 @@ class Table:
         down: Whether the largest come first.
         number: Page, from 1.
         line: Whose reasons are told above it; empty for none.
+        whole: Whether all rows stand on one page, as on paper.
     """
 
     unit: str = ""
@@ -60,6 +61,7 @@ class Table:
     down: bool = True
     number: int = 1
     line: str = ""
+    whole: bool = False
 
 
 SAID: Mapping[str, tuple[tuple[str, ...], str]] = {
@@ -80,17 +82,20 @@ sentence that is then true."""
 def show(
     visit: Here,
     name: str,
+    request: Request,
     unit: str = "",
     sort: str = "change",
     down: int = 1,
-    number: int = 1,
+    number: int = 0,
     line: str = "",
     done: str = "",
+    whole: int = 0,
 ) -> Response:
     """The page."""
-    wanted = Table(unit, sort if sort in SORTS else "change", bool(down), max(number, 1), line)
+    wanted = Table(unit, sort if sort in SORTS else "change", bool(down), max(number, 1), line, bool(whole))
     with visit.read() as reader:
-        return _page(reader, visit, name, wanted, done)
+        turned = number > 0 and "hx-request" in request.headers
+        return _page(reader, visit, name, wanted, done, turned=turned)
 
 
 def _page(
@@ -100,6 +105,7 @@ def _page(
     wanted: Table,
     done: str = "",
     *,
+    turned: bool = False,
     fault: str = "",
     form: Form = NOTHING,
     status: int = 200,
@@ -111,7 +117,8 @@ def _page(
     unit = wanted.unit if shown.unit(wanted.unit) else shown.root
     below = unit if wanted.unit else ""
     rows = shown.table(below, wanted.sort, wanted.down)
-    pages = max(-(-len(rows) // PAGE), 1)
+    each = max(len(rows), 1) if wanted.whole else PAGE
+    pages = max(-(-len(rows) // each), 1)
     number = min(wanted.number, pages)
     return page(
         "proposal.html",
@@ -128,7 +135,7 @@ def _page(
         below=below,
         trail=shown.trail(unit),
         children=shown.children(unit),
-        rows=rows[(number - 1) * PAGE : number * PAGE],
+        rows=rows[(number - 1) * each : number * each],
         count=len(rows),
         moved=moves(reader, seen),
         asked_about=[row for row in shown.rows if wanted.line and row.id == wanted.line],
@@ -146,6 +153,7 @@ def _page(
         replaced=_family(reader, seen),
         said=_said(done, mine, seen),
         signed_before=_void(mine, seen),
+        turned=turned,  # A page of the table that a script swaps in: its heading takes the focus.
     )
 
 

@@ -12,12 +12,14 @@ from starlette.responses import RedirectResponse, Response
 
 from fiscus.core.money import currency
 from fiscus.errors import InvalidInput, Refused
+from fiscus.web.figures import figures
 from fiscus.web.rendering import page
 from fiscus.web.visits import Form, Here, Sent, Visit
 from fiscus.workflow.proposal import commands as do
 from fiscus.workflow.proposal.content import Content, Item, checked
 from fiscus.workflow.service import reading
 from fiscus.workflow.service.carrying import carried
+from fiscus.workflow.service.impact import commitments
 from fiscus.workflow.service.views import View, view
 
 router = APIRouter()
@@ -57,6 +59,9 @@ def _page(visit: Visit, name: str, what: str, form: Form = NOTHING, fault: str =
         seen = view(reader, name, visit.at)
         record = reader.load("policy")
         matrix = reading.matrix(reader, str(record.state["current"])) if record else None
+        sketch = replace(seen.content, items=_written(seen, form)) if what == EDIT else seen.content
+        commits = commitments(reader, seen.proposal, sketch) if what == EDIT else ()
+    shown = figures(seen.content, seen.proposal.content, visit.registry.parents)
     context: dict[str, Any] = {"seen": seen, "proposal": seen.proposal, "form": form, "fault": fault, "what": what}
     return page(
         "writing.html",
@@ -68,6 +73,10 @@ def _page(visit: Visit, name: str, what: str, form: Form = NOTHING, fault: str =
         key=form["key"] or uuid4().hex,
         owner=seen.proposal.owner in visit.registry.capacities(visit.person, visit.at),
         exact=currency(seen.currency),
+        commits=commits,
+        total=sketch.total,
+        shown=shown,
+        asked={(row.period, row.id): row.asked for row in shown.rows},
         **context,
     )
 
@@ -79,6 +88,17 @@ def _fields(seen: View, what: str, form: Form) -> Sequence[Field]:
         plain = str(exact.from_minor(item.amount)) if what == EDIT else ""
         found.append(Field(item, sent[number] if number < len(sent) else plain))
     return found
+
+
+def _written(seen: View, form: Form) -> tuple[Item, ...]:
+    """Lines with the amounts that the form says; those that are none stay as they are."""
+    exact, found = currency(seen.currency), list(seen.content.items)
+    for number, (item, text) in enumerate(zip(seen.content.items, form.all("amount"), strict=False)):
+        try:
+            found[number] = replace(item, amount=exact.to_minor(text.replace(",", "").strip() or "0"))
+        except InvalidInput:
+            continue  # Told when it is saved.
+    return tuple(found)
 
 
 def _items(seen: View, what: str) -> Sequence[Item]:
@@ -103,6 +123,8 @@ def moved(visit: Here, name: str, form: Sent) -> Response:
 
 
 def _follow(visit: Visit, name: str, what: str, form: Form) -> Response:
+    if form["only"] == "sum":
+        return _page(visit, name, what, form)
     with visit.read() as reader:
         seen = view(reader, name, visit.at)
     behalf = _behalf(seen, visit) if what == EDIT else ""

@@ -37,11 +37,12 @@ class Scale:
     unit: float
 
     @classmethod
-    def of(cls, low: float, high: float, words: Words, room: float) -> Scale:
+    def of(cls, low: float, high: float, words: Words, room: float, wide: float = svg.WIDTH) -> Scale:
         """From the lowest to the highest, both ends with ``room`` for the figures beside their bars; at least nothing is in it."""
         low, high = min(low, 0.0), max(high, 0.0)
-        left = LABEL + (room if low < 0 else 0)
-        right = svg.WIDTH - max(RIGHT, room)
+        narrow = wide < svg.WIDTH
+        left = (svg.width(words(0), SMALL) / 2 if narrow else LABEL) + (room if low < 0 else 0)
+        right = wide - (room if narrow else max(RIGHT, room))
         about = 6
         while True:  # Fewer ticks until their words do not touch.
             ticks = svg.ticks(low, high, about)
@@ -68,76 +69,95 @@ class Scale:
         return svg.text(end, y, words, font_size=SMALL, text_anchor=anchor)
 
     def axis(self, top: float, bottom: float, words: Words) -> list[str]:
-        """Lines at round amounts, with their words below."""
-        drawn = []
-        for tick in self.ticks:
-            x = self.at(tick)
+        """Lines at round amounts, with their words below; nothing's come first where there is no room for all."""
+        drawn: list[str] = []
+        taken: list[tuple[float, float]] = []
+        for tick in sorted(self.ticks, key=abs):
+            x, half = self.at(tick), svg.width(words(tick), SMALL) / 2
             drawn.append(svg.element("line", x1=x, x2=x, y1=top, y2=bottom, stroke=svg.LINE, stroke_width=0.5))
+            if any(x - half < right and left < x + half for left, right in taken):
+                continue
+            taken.append((x - half, x + half))
             drawn.append(svg.text(x, bottom + 16, words(tick), font_size=SMALL, fill=svg.SOFT, text_anchor="middle"))
         drawn.append(svg.element("line", x1=self.zero, x2=self.zero, y1=top, y2=bottom, stroke=svg.INK))
         return drawn
 
 
-def compare_bars(rows: Sequence[tuple[str, float | None, float, float | None]], title: str, words: Words) -> str:
+def compare_bars(
+    rows: Sequence[tuple[str, float | None, float, float | None]],
+    title: str,
+    words: Words,
+    *,
+    wide: float = svg.WIDTH,
+) -> str:
     """What was asked for, what is recommended and what there was last year, row by row.
 
     Args:
         rows: ``(label, asked, recommended, last year)``; None where nothing is known.
         title: What it is.
         words: For amounts.
+        wide: Of the picture; below ``svg.WIDTH`` labels stand above their bars.
     """
     known = [amount for row in rows for amount in row[1:] if amount is not None]
     if not any(known):
         return ""
     room = max(svg.width(words(amount), SMALL) for amount in known) + 14
-    scale = Scale.of(min(known), max(known), words, room)
-    high, top = 54.0, 28.0
-    drawn = [_legend(tuple(zip((_DOTS, svg.BLUE, _HATCH), NAMES, strict=True)))[0]]
+    scale = Scale.of(min(known), max(known), words, room, wide)
+    above, labels = (18.0, wide) if wide < svg.WIDTH else (0.0, LABEL - 12)
+    high = 54.0 + above
+    legend, top = _legend(tuple(zip((_DOTS, svg.BLUE, _HATCH), NAMES, strict=True)), wide)
+    top += 2
+    drawn = [legend]
     drawn += scale.axis(top, top + high * len(rows), words)
     for position, (label, *amounts) in enumerate(rows):
         y = top + position * high + 4
-        drawn.append(svg.text(0, y + 24, label, LABEL - 12))
+        drawn.append(svg.text(0, y + (12 if above else 24), label, labels))
         styles = zip(amounts, NAMES, (_DOTS, svg.BLUE, _HATCH), (svg.GREY, svg.BLUE, svg.ORANGE), strict=True)
         for place, (amount, name, fill, edge) in enumerate(styles):
             if amount is not None:
-                at = y + 15 * place
+                at = y + above + 15 * place
                 drawn.append(scale.bar(amount, at, 12, f"{label}, {name}: {words(amount)}", fill, edge))
                 drawn.append(scale.beside(amount, at + 10.5, words(amount)))
     told = [
         f"{label}: " + ", ".join(f"{words(a)} {name}" for a, name in zip(amounts, NAMES, strict=True) if a is not None)
         for label, *amounts in rows
     ]
-    return svg.picture(title, f"{'; '.join(told)}.", top + high * len(rows) + AXIS, *drawn, patterns=("dots", "hatch"))
+    bottom = top + high * len(rows) + AXIS
+    return svg.picture(title, f"{'; '.join(told)}.", bottom, *drawn, patterns=("dots", "hatch"), wide=wide)
 
 
-def change_bars(rows: Sequence[tuple[str, float]], title: str, words: Words) -> str:
+def change_bars(rows: Sequence[tuple[str, float]], title: str, words: Words, *, wide: float = svg.WIDTH) -> str:
     """Changes against last year, to the right and to the left of nothing.
 
     Args:
         rows: ``(label, change)``.
         title: What it is.
         words: For amounts, with their signs.
+        wide: Of the picture; below ``svg.WIDTH`` labels stand above their bars.
     """
     changes = [change for _, change in rows]
     if not any(changes):
         return ""
     marks = [f"{'▲' if change > 0 else '▼' if change < 0 else '='} {words(change)}" for change in changes]
-    scale = Scale.of(min(changes), max(changes), words, max(svg.width(mark, SMALL) for mark in marks) + 14)
-    high, top = 27.0, 4.0
+    scale = Scale.of(min(changes), max(changes), words, max(svg.width(mark, SMALL) for mark in marks) + 14, wide)
+    above, room = (16.0, wide) if wide < svg.WIDTH else (0.0, LABEL - 10)
+    high, top = 27.0 + above, 4.0
     drawn = scale.axis(top, top + high * len(rows), words)
     for position, ((label, change), mark) in enumerate(zip(rows, marks, strict=True)):
         y = top + position * high
         fill, edge = (svg.BLUE, svg.BLUE) if change >= 0 else (_HATCH, svg.ORANGE)
-        drawn.append(svg.text(0, y + 17, label, LABEL - 10))
-        drawn.append(scale.bar(change, y + 5, 16, f"{label}: {words(change)}", fill, edge))
-        drawn.append(scale.beside(change, y + 17, mark))
+        drawn.append(svg.text(0, y + (14 if above else 17), label, room))
+        drawn.append(scale.bar(change, y + above + 5, 16, f"{label}: {words(change)}", fill, edge))
+        drawn.append(scale.beside(change, y + above + 17, mark))
     up, down = sum(change > 0 for change in changes), sum(change < 0 for change in changes)
     each = "; ".join(f"{label} {words(change)}" for label, change in rows)
     told = f"Of {len(rows)} shown, {up} grow and {down} shrink: {each}."
-    return svg.picture(title, told, top + high * len(rows) + AXIS, *drawn, patterns=("hatch",))
+    return svg.picture(title, told, top + high * len(rows) + AXIS, *drawn, patterns=("hatch",), wide=wide)
 
 
-def budget_bar(parts: Sequence[tuple[str, float]], budget: float, title: str, words: Words) -> str:
+def budget_bar(
+    parts: Sequence[tuple[str, float]], budget: float, title: str, words: Words, *, wide: float = svg.WIDTH
+) -> str:
     """A budget, and how far what was taken out of it fills it.
 
     Args:
@@ -145,6 +165,7 @@ def budget_bar(parts: Sequence[tuple[str, float]], budget: float, title: str, wo
         budget: In all.
         title: What it is.
         words: For amounts.
+        wide: Of the picture.
     """
     taken = sum(amount for _, amount in parts)
     whole = max(budget, taken)
@@ -152,9 +173,9 @@ def budget_bar(parts: Sequence[tuple[str, float]], budget: float, title: str, wo
         return ""
     fills, edges = (svg.INK, _HATCH, svg.BLUE, _BARS), (svg.INK, svg.ORANGE, svg.BLUE, svg.GREEN)
     names = tuple((fill, f"{name} {words(amount)}") for (name, amount), fill in zip(parts, fills, strict=True))
-    legend, top = _legend((*names, (svg.PAPER, f"available {words(budget - taken)}")))
-    scale, x = svg.WIDTH / whole, 0.0
-    drawn = [legend, svg.element("rect", x=0.5, y=top, width=svg.WIDTH - 1, height=22, fill=svg.PAPER, stroke=svg.GREY)]
+    legend, top = _legend((*names, (svg.PAPER, f"available {words(budget - taken)}")), wide)
+    scale, x = wide / whole, 0.0
+    drawn = [legend, svg.element("rect", x=0.5, y=top, width=wide - 1, height=22, fill=svg.PAPER, stroke=svg.GREY)]
     for (name, amount), fill, edge in zip(parts, fills, edges, strict=True):
         if amount > 0:
             told = svg.element("title", svg.clean(f"{name}: {words(amount)}"))
@@ -163,23 +184,24 @@ def budget_bar(parts: Sequence[tuple[str, float]], budget: float, title: str, wo
     over, bottom = taken - budget, top + 26
     if over > 0:
         at, said = max(budget, 0) * scale, f"overdrawn by {words(over)}"
-        left = at - 6 - svg.width(said) * svg.BOLDER < 0  # No room before the line: behind it.
-        anchor, begin = ("start", at + 6) if left else ("end", at - 6)
+        room = svg.width(said) * svg.BOLDER
+        left = at - 6 - room < 0  # No room before the line: behind it, as far as there is room.
+        anchor, begin = ("start", max(min(at + 6, wide - room), 0)) if left else ("end", at - 6)
         drawn.append(svg.element("line", x1=at, x2=at, y1=top - 6, y2=top + 28, stroke=svg.RED, stroke_width=3))
         drawn.append(svg.text(begin, top + 42, said, fill=svg.RED, font_weight=700, text_anchor=anchor))
         bottom = top + 48
     told = f"Of {words(budget)}: {', '.join(f'{name} {words(amount)}' for name, amount in parts)}; available {words(budget - taken)}."
-    return svg.picture(title, told, bottom, *drawn, patterns=("hatch", "bars"))
+    return svg.picture(title, told, bottom, *drawn, patterns=("hatch", "bars"), wide=wide)
 
 
-def _legend(items: Sequence[tuple[str, str]]) -> tuple[str, float]:
+def _legend(items: Sequence[tuple[str, str]], whole: float = svg.WIDTH) -> tuple[str, float]:
     """Fills and what they mean, in as many rows as they need; and where what follows may begin."""
     drawn, x, y = [], 0.0, 3.5
     for fill, name in items:
         wide = 20 + svg.width(name, SMALL)
-        if x and x + wide > svg.WIDTH:
+        if x and x + wide > whole:
             x, y = 0.0, y + 19
         drawn.append(svg.element("rect", x=x + 0.5, y=y, width=13, height=12, fill=fill, stroke=svg.GREY))
-        drawn.append(svg.text(x + 20, y + 10.5, name, svg.WIDTH - x - 20, font_size=SMALL))
+        drawn.append(svg.text(x + 20, y + 10.5, name, whole - x - 20, font_size=SMALL))
         x += wide + 18
     return "".join(drawn), y + 22.5

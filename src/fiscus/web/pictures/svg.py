@@ -27,6 +27,9 @@ BOLDER = 1.12
 WIDTH = 960
 """Of pictures, in their own units."""
 
+NARROW = 350
+"""Of their variants for narrow screens: text there is as large as the page's, and labels stand above what they name."""
+
 _WIDE, _NARROW = set("MW@%mw—"), set("ilIj.,:;|!'()[]ft ")
 _WIDES, _NARROWS = re.compile("[MW@%mw]"), re.compile(r"[ilIj.,:;|!'()\[\]ft ]")
 _CAPITALS = re.compile("[A-HJ-LN-VX-Z]")
@@ -126,7 +129,9 @@ def _wide(sign: str) -> float:
     return 1.4 if unicodedata.east_asian_width(sign) in "WF" else 0.85
 
 
-def picture(title: str, description: str, height: float, *inside: str, patterns: Sequence[str] = ()) -> str:
+def picture(
+    title: str, description: str, height: float, *inside: str, patterns: Sequence[str] = (), wide: float = WIDTH
+) -> str:
     """A whole picture that fills its place.
 
     Args:
@@ -135,6 +140,7 @@ def picture(title: str, description: str, height: float, *inside: str, patterns:
         height: In its own units.
         inside: Markup.
         patterns: Of ``PATTERNS`` that it uses.
+        wide: Its width, in its own units.
     """
     body = "".join(inside)
     name = "p" + hashlib.sha256(clean(f"{title}{description}{body}").encode()).hexdigest()[:10]
@@ -149,8 +155,8 @@ def picture(title: str, description: str, height: float, *inside: str, patterns:
         xmlns="http://www.w3.org/2000/svg",
         role="group" if "<a " in body else "img",  # What is an image holds nothing that could be followed.
         aria_labelledby=f"{name}-t {name}-d",
-        viewBox=f"0 0 {WIDTH} {number(height)}",
-        width=WIDTH,
+        viewBox=f"0 0 {number(wide)} {number(height)}",
+        width=number(wide),
         height=number(height),
         font_family="system-ui, Segoe UI, Roboto, DejaVu Sans, sans-serif",
     )
