@@ -244,12 +244,13 @@ def test_approved_money_is_moved_by_a_proposal_of_its_own(town):
     page = author.get("/proposals/m").text
     assert re.search(r"wants to move [A-Z]{3} 50.00", page)
     assert "last year" not in page.split("What the words")[0]
-    before = re.findall(r'<td class="number">([\d,.]+)</td>', page.split('id="moves"')[1].split("</section>")[0])
+    before = re.findall(r'<td class="number"[^>]*>([\d,.]+)</td>', page.split('id="moves"')[1].split("</section>")[0])
     assert post(author, "/proposals/m/do/submit").status_code == 303
     sign(town, "head", "council-1", "council-2", name="m")
     page = author.get("/proposals/m").text
     assert (
-        re.findall(r'<td class="number">([\d,.]+)</td>', page.split('id="moves"')[1].split("</section>")[0]) == before
+        re.findall(r'<td class="number"[^>]*>([\d,.]+)</td>', page.split('id="moves"')[1].split("</section>")[0])
+        == before
     )
     assert before == ["600.00", "550.00", "200.00", "250.00"]
     assert "650.00" not in author.get("/proposals/p/books").text
