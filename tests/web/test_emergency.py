@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import shutil
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
 from axe_playwright_python.sync_playwright import Axe
+from chromium import chromium
 from places import PASSWORD, TOWNSFOLK, hidden
 from playwright.sync_api import expect, sync_playwright
 
@@ -18,7 +17,6 @@ from fiscus.workflow.service import administer
 
 DECIDE = "/proposals/p/decide"
 SCREENS = Path(__file__).parents[2] / "build" / "screens"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
@@ -145,11 +143,9 @@ def test_over_json_the_same_happens(town):
 
 
 def test_in_a_browser_by_two_people_with_the_keyboard(town):
-    if not CHROMIUM:
-        pytest.skip("there is no Chromium on this machine: apt-get install chromium")
     SCREENS.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         for person, button in (("warden-1", "Touch the glass"), ("warden-2", "Break the glass: approve USD 800.00")):
             page = browser.new_context(base_url=town.url, viewport={"width": 360, "height": 740}).new_page()
             complaints = []
