@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import re
-import shutil
 import xml.etree.ElementTree as ET
 
 import pytest
+from chromium import chromium
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -358,9 +358,7 @@ def test_text_and_edges_stand_out_from_what_they_are_on():
 
 
 def test_widths_are_not_less_than_a_browser_makes_them():
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not chromium:
-        pytest.skip("there is no Chromium on this machine: apt-get install chromium")
+    executable = chromium()
     from playwright.sync_api import sync_playwright
 
     texts = (
@@ -371,7 +369,7 @@ def test_widths_are_not_less_than_a_browser_makes_them():
     )  # fmt: skip
     drawn = "".join(svg.text(0, 20, each) + svg.text(0, 20, each, font_weight=600) for each in texts)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         page = browser.new_page()
         page.set_content(f"<!doctype html>{svg.picture('t', 'd', 99, drawn)}")
         found = page.evaluate("[...document.querySelectorAll('text')].map(t => t.getComputedTextLength())")
