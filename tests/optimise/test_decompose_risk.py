@@ -27,6 +27,7 @@ CURVES = {
     "mixed": ("linear", "capped", "piecewise", "log", "power", "saturating", "hill"),
 }
 GROUP = 12
+GROUPS = (0, pytest.param(1, marks=pytest.mark.slow))
 
 
 def base(seed, curves, *, scenarios, periods=1):
@@ -112,7 +113,7 @@ def compare(problem, seed):
 
 
 @pytest.mark.parametrize("curves", CURVES)
-@pytest.mark.parametrize("group", range(2))
+@pytest.mark.parametrize("group", GROUPS)
 def test_turnover_is_a_cost_of_change_with_a_price(monkeypatch, curves, group):
     monkeypatch.setattr(tree_route, "FEWEST_CELLS", 1)
     seeds = range(group * GROUP, (group + 1) * GROUP)
@@ -121,7 +122,7 @@ def test_turnover_is_a_cost_of_change_with_a_price(monkeypatch, curves, group):
 
 
 @pytest.mark.parametrize("curves", CURVES)
-@pytest.mark.parametrize("group", range(2))
+@pytest.mark.parametrize("group", GROUPS)
 def test_limits_on_risk_are_priced_by_cuts(monkeypatch, curves, group):
     monkeypatch.setattr(tree_route, "FEWEST_CELLS", 1)
     seeds = range(group * GROUP, (group + 1) * GROUP)
