@@ -175,6 +175,10 @@ def kept(form: Form) -> dict[str, list[str]]:
     return {name: [form[name][:longest]] for name, longest in KEPT.items() if form[name]}
 
 
+NOTHING = Form({})
+"""What a page shows before anything was sent."""
+
+
 async def form_of(request: Request) -> Form:
     """The form of a request; empty for none.
 

@@ -14,7 +14,7 @@ from fiscus.web.figures import figures
 from fiscus.web.pages.again import say_again, ways
 from fiscus.web.pages.sign_in import Place, Rules, entered, renewed, sign_in_page
 from fiscus.web.rendering import minute, page
-from fiscus.web.visits import Form, Here, Sent, Visit, kept
+from fiscus.web.visits import NOTHING, Form, Here, Sent, Visit, kept
 from fiscus.workflow.identity.signatures import approval_message
 from fiscus.workflow.proposal import commands as do
 from fiscus.workflow.service import reading
@@ -24,8 +24,6 @@ from fiscus.workflow.service.impact import commitments
 from fiscus.workflow.service.views import View, lineage_acts, obstacle, openings, view
 
 router = APIRouter()
-
-NOTHING = Form({})
 
 
 @router.get("/proposals/{name}/decide")

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from fiscus.errors import InvalidInput
 from fiscus.web.rendering import page
-from fiscus.web.visits import Form, Here, Sent, Visit
+from fiscus.web.visits import NOTHING, Form, Here, Sent, Visit
 from fiscus.workflow.canonical import timestamp
 from fiscus.workflow.identity import commands as who
 from fiscus.workflow.identity.people import Grant
@@ -21,8 +21,6 @@ from fiscus.workflow.service import administer
 from fiscus.workflow.service.roles import alike, known_roles
 
 router = APIRouter()
-
-NOTHING = Form({})
 
 PAGE = 100
 """People on one page."""

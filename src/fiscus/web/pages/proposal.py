@@ -16,7 +16,7 @@ from fiscus.web.happened import happened
 from fiscus.web.reallocation import moves
 from fiscus.web.rendering import page
 from fiscus.web.troubles import status_of
-from fiscus.web.visits import Form, Here, Sent, Visit
+from fiscus.web.visits import NOTHING, Form, Here, Sent, Visit
 from fiscus.workflow.canonical import timestamp
 from fiscus.workflow.duties.history import Act
 from fiscus.workflow.ports import Filter, Reader
@@ -36,8 +36,6 @@ from fiscus.workflow.service.impact import commitments
 from fiscus.workflow.service.views import View, lineage_acts, openings, release_capacities, view
 
 router = APIRouter()
-
-NOTHING = Form({})
 
 TOP = 8
 """Changes that are told with their reasons."""

@@ -10,13 +10,11 @@ from fiscus.web.pages.again import say_again, ways
 from fiscus.web.pages.spending import amounts, standings
 from fiscus.web.rendering import page
 from fiscus.web.troubles import status_of
-from fiscus.web.visits import Form, Here, Sent, Visit
+from fiscus.web.visits import NOTHING, Form, Here, Sent, Visit
 from fiscus.workflow.proposal import commands as do
 from fiscus.workflow.service.views import View, lineage_acts, release_capacities, view
 
 router = APIRouter()
-
-NOTHING = Form({})
 
 
 @router.get("/proposals/{name}/release")

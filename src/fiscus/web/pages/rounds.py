@@ -13,7 +13,7 @@ from fiscus.errors import FiscusError, InvalidInput, Refused
 from fiscus.web.pages.people import day
 from fiscus.web.rendering import page
 from fiscus.web.troubles import status_of
-from fiscus.web.visits import Form, Here, Sent, Visit
+from fiscus.web.visits import NOTHING, Form, Here, Sent, Visit
 from fiscus.workflow.funds.books import BUDGET_ROLE
 from fiscus.workflow.ports import Filter
 from fiscus.workflow.rounds import commands as do
@@ -26,8 +26,6 @@ router = APIRouter()
 
 BLANK = 3
 """Empty rows below one's asks."""
-
-NOTHING = Form({})
 
 
 @router.get("/rounds")

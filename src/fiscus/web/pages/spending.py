@@ -14,7 +14,7 @@ from fiscus.errors import InvalidInput, Refused
 from fiscus.web.pages.again import say_again, ways
 from fiscus.web.rendering import page
 from fiscus.web.troubles import status_of
-from fiscus.web.visits import Form, Here, Sent, Visit
+from fiscus.web.visits import NOTHING, Form, Here, Sent, Visit
 from fiscus.workflow.proposal import commands as do
 from fiscus.workflow.proposal.content import Cell
 from fiscus.workflow.proposal.spending import BOOKKEEPER
@@ -24,8 +24,6 @@ from fiscus.workflow.service.entitlement import capacities_in
 from fiscus.workflow.service.views import View, view
 
 router = APIRouter()
-
-NOTHING = Form({})
 
 
 @dataclass(frozen=True, slots=True)

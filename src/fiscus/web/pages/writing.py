@@ -14,7 +14,7 @@ from fiscus.core.money import currency
 from fiscus.errors import InvalidInput, Refused
 from fiscus.web.figures import figures
 from fiscus.web.rendering import page
-from fiscus.web.visits import Form, Here, Sent, Visit
+from fiscus.web.visits import NOTHING, Form, Here, Sent, Visit
 from fiscus.workflow.proposal import commands as do
 from fiscus.workflow.proposal.content import Content, Item, checked
 from fiscus.workflow.service import reading
@@ -23,8 +23,6 @@ from fiscus.workflow.service.impact import commitments
 from fiscus.workflow.service.views import View, view
 
 router = APIRouter()
-
-NOTHING = Form({})
 
 EDIT, MOVE = "edit", "move"
 
