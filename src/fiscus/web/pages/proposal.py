@@ -206,7 +206,7 @@ def _can(seen: View, visit: Visit, acts: Sequence[Act]) -> Mapping[str, bool]:
     possible = {name: bool(allowed(status, name)) for name in ("Submit", "Recall", "Hold", "Resume", "Close", "Edit")}
     return {
         "decide": bool(openings(proposal, visit.registry, visit.person, visit.at, acts)),
-        "glass": bool(glass_capacities(seen, visit.registry, visit.person, visit.at)),
+        "glass": bool(glass_capacities(seen, visit.registry, visit.person, visit.at, acts)),
         "release": bool(release_capacities(proposal, visit.registry, visit.person, visit.at, acts)),
         "edit": mine and possible["Edit"],
         "move": status in WITH_MONEY,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from fiscus.workflow.actor import Actor
 from fiscus.workflow.canonical import last_day
-from fiscus.workflow.duties.history import barred, humans
+from fiscus.workflow.duties.history import Act, barred, humans
 from fiscus.workflow.identity.registry import Registry
 from fiscus.workflow.ports import Reader
 from fiscus.workflow.proposal.state import Proposal
@@ -109,16 +110,17 @@ def capacities_in(roles: tuple[str, ...], unit: str, registry: Registry, person:
     return tuple(who for who in named if any(role and registry.may(person, who, role, unit, at) for role in roles))
 
 
-def glass_capacities(seen: View, registry: Registry, person: str, at: datetime) -> tuple[str, ...]:
-    """For whom somebody could break the glass of a proposal now, having no other part in it."""
+def glass_capacities(
+    seen: View, registry: Registry, person: str, at: datetime, history: Sequence[Act]
+) -> tuple[str, ...]:
+    """For whom somebody could break the glass of a proposal now, having no other part in its lineage."""
     role = seen.matrix.duties.emergency if seen.matrix else ""
     if not role or seen.proposal.status != IN_REVIEW:
         return ()
-    acts = seen.proposal.acts
     return tuple(
         who
         for who in capacities_in((role,), seen.proposal.unit, registry, person, at)
-        if barred(acts, Actor(person, who), "emergency", registry) is None
+        if barred(history, Actor(person, who), "emergency", registry) is None
     )
 
 

@@ -77,10 +77,7 @@ class Moment:
     @cached_property
     def history(self) -> tuple[Act, ...]:
         lineage = next((each.lineage for each in (self._proposal, self.parent, self.replaced) if each is not None), "")
-        if not lineage:
-            return ()
-        records = self._uow.find(Filter(kind="proposal", lineage=lineage))
-        return tuple(act for record in records for act in reading.proposal_of(record).acts)
+        return reading.lineage_acts(self._uow, lineage) if lineage else ()
 
     @cached_property
     def rolling(self) -> int:

@@ -11,9 +11,10 @@ import orjson
 
 from fiscus.errors import Refused
 from fiscus.workflow.authority.matrix import Matrix
+from fiscus.workflow.duties.history import Act
 from fiscus.workflow.funds.books import Books
 from fiscus.workflow.identity.registry import Registry
-from fiscus.workflow.ports import Reader, Record
+from fiscus.workflow.ports import Filter, Reader, Record
 from fiscus.workflow.proposal import state
 from fiscus.workflow.proposal.content import Content, content_of
 from fiscus.workflow.proposal.state import Proposal
@@ -86,6 +87,12 @@ def keep_proposal(reader: Reader, stream: str, proposal: Proposal) -> None:
     record = reader.load(stream)
     if record is not None:
         PROPOSALS.keep(record.text, proposal)
+
+
+def lineage_acts(reader: Reader, lineage: str) -> tuple[Act, ...]:
+    """Parts that people had in a lineage: in all proposals about the same money."""
+    records = reader.find(Filter(kind="proposal", lineage=lineage))
+    return tuple(act for record in records for act in proposal_of(record).acts)
 
 
 def known_proposal(reader: Reader, name: str) -> Proposal:

@@ -198,8 +198,7 @@ class Opening:
 
 def lineage_acts(reader: Reader, proposal: Proposal) -> tuple[Act, ...]:
     """Parts that people had in a proposal and in all others about the same money."""
-    records = reader.find(Filter(kind="proposal", lineage=proposal.lineage))
-    return tuple(act for record in records for act in reading.proposal_of(record).acts)
+    return reading.lineage_acts(reader, proposal.lineage)
 
 
 def openings(
