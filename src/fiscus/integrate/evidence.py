@@ -12,6 +12,7 @@ import numpy as np
 from fiscus.core.arrays import FloatArray
 from fiscus.core.document import rule_document
 from fiscus.core.dynamics import evaluate
+from fiscus.core.feasibility import FEASIBILITY_TOLERANCE
 from fiscus.core.problem import Problem
 from fiscus.optimise.explain.lines import Picture, explanation, largest_changes
 from fiscus.optimise.result import Result
@@ -21,9 +22,6 @@ MOST_REASONS = 1_500
 
 FEW_REASONS = 30
 """The same where prices on what follows from the amounts make each of them slow."""
-
-CLOSE = 1e-6
-"""Relative distance within which a rule holds with nothing to spare."""
 
 
 def evidence_of(result: Result) -> dict[str, Any]:
@@ -83,7 +81,9 @@ def standings(result: Result) -> dict[str, list[Any]]:
         for place, label in enumerate(rows.labels):
             least, most, at = float(rows.lower[place]), float(rows.upper[place]), float(activity[place])
             room = min(at - least, most - at) / float(scale[place])
-            standing = "not kept" if room < -CLOSE else "binds" if room <= CLOSE else "kept"
+            standing = (
+                "not kept" if room < -FEASIBILITY_TOLERANCE else "binds" if room <= FEASIBILITY_TOLERANCE else "kept"
+            )
             plain = set(rows.terms) == {"spend"} and not rows.unit and set(rows.terms["spend"][[place]].data) <= {1.0}
             amounts = [_minor(problem, each) if plain else None for each in (least, most, at)]
             if label[0] not in found or room < found[label[0]][0]:
