@@ -195,9 +195,7 @@ class SqlUnit(SqlReader):
         record = self.load(stream)  # Nobody else can have changed it since: we hold the lock.
         version, before = (record.version, record.index) if record else (0, NOWHERE)
         if version != expected:
-            raise self._spoilt(
-                Conflict(f"{stream} is at {version}, not at {expected} any more: look again and decide again.")
-            )
+            raise Conflict(f"{stream} is at {version}, not at {expected} any more: look again and decide again.")
         self._open()
         for name in (
             stream,
@@ -279,7 +277,7 @@ class SqlUnit(SqlReader):
     def remember(self, command: str, answer: Document) -> None:
         self._open()
         if self.answer(command) is not None:
-            raise self._spoilt(Conflict(f"The command {command} was followed before."))
+            raise Conflict(f"The command {command} was followed before.")
         self._mine.commands[named(command)] = rows.dump(answer)
 
     @_whole
@@ -291,10 +289,11 @@ class SqlUnit(SqlReader):
         for number in numbers:
             self._write("sent", "UPDATE outbox SET sent = 1 WHERE number = ?", (number,))
 
+    @_whole
     def checkpoint(self, document: Document) -> None:
         size = document["size"]
         if self.run("SELECT 1 FROM checkpoints WHERE size = ?", (size,)).fetchone():
-            raise self._spoilt(Conflict(f"There is a checkpoint of {size} events already."))
+            raise Conflict(f"There is a checkpoint of {size} events already.")
         self._write("checkpoints", rows.CHECKPOINT, (size, rows.dump(document)))
 
     def set_credential(self, person: str, hash_: str) -> None:
@@ -350,11 +349,6 @@ class SqlUnit(SqlReader):
         """
         if self._over:
             raise FiscusError(self._over)
-
-    def _spoilt(self, error: Exception) -> Exception:
-        """The same error, after which nothing can be written or committed."""
-        self._over = FAILED
-        return error
 
     def _write(self, place: str, statement: str, values: Sequence[Any] = ()) -> Any:
         self._begin_writing()
