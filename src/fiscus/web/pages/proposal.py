@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from fiscus.web.troubles import status_of
 from fiscus.web.visits import NOTHING, Form, Here, Sent, Visit
 from fiscus.workflow.canonical import timestamp
 from fiscus.workflow.duties.history import Act
-from fiscus.workflow.ports import Filter, Reader
+from fiscus.workflow.ports import Filter, Reader, Written
 from fiscus.workflow.proposal import commands as do
 from fiscus.workflow.proposal.reviewing import due_of
 from fiscus.workflow.proposal.transitions import FINAL, IN_REVIEW, WITH_MONEY, allowed
@@ -109,7 +109,8 @@ def _page(
     status: int = 200,
 ) -> Response:
     seen = view(reader, name, visit.at)
-    mine = deeds(reader, seen.proposal, visit.person)
+    log = tuple(reader.events(seen.proposal.stream))  # Once: bodies of events that move money are long.
+    mine = deeds(log, visit.person)
     acts = lineage_acts(reader, seen.proposal)
     shown = figures(seen.content, seen.proposal.content, visit.registry.parents)
     unit = wanted.unit if shown.unit(wanted.unit) else shown.root
@@ -145,8 +146,8 @@ def _page(
         signed=signatures(seen, visit.registry),
         waiting=waiting_people(seen.proposal, visit.registry, visit.at),
         commits=commitments(reader, seen.proposal, seen.content),
-        glass=glass(reader, seen, visit.registry),
-        history=history(reader, name),
+        glass=glass(log, seen, visit.registry),
+        history=history(log),
         can=_can(seen, visit, acts),
         replaced=_family(reader, seen),
         said=_said(done, mine, seen),
@@ -178,10 +179,10 @@ def _family(reader: Reader, seen: View) -> Sequence[str]:
     return [each.stream.removeprefix("proposal/") for each in found if each.stream != seen.proposal.stream]
 
 
-def history(reader: Reader, name: str) -> Sequence[Mapping[str, str]]:
+def history(log: Iterable[Written]) -> Sequence[Mapping[str, str]]:
     """What happened to a proposal, the latest first, with what people said."""
     found = []
-    for event in reader.events(f"proposal/{name}"):
+    for event in log:
         words = event.data.get("reason") or event.data.get("text") or event.data.get("comment") or ""
         behalf = f" for {event.stamp.behalf}" if event.stamp.behalf else ""
         found.append(

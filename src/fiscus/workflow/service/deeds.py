@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from fiscus.workflow.ports import Reader
-from fiscus.workflow.proposal.state import Proposal
+from fiscus.workflow.ports import Written
 
 WRITING = ("Drafted", "Edited")
 """Events that each begin a version."""
@@ -29,16 +28,15 @@ class Deed:
     at: str
 
 
-def deeds(reader: Reader, proposal: Proposal, person: str) -> Sequence[Deed]:
+def deeds(log: Iterable[Written], person: str) -> Sequence[Deed]:
     """Everything somebody did to a proposal, the oldest first.
 
     Args:
-        reader: Of the store.
-        proposal: To look at.
+        log: Of the proposal, from its first event.
         person: Who did it, in whoever's name.
     """
     found, version = [], 0
-    for event in reader.events(proposal.stream):
+    for event in log:
         version += event.kind in WRITING
         if event.stamp.actor == person:
             found.append(Deed(event.kind, max(version, 1), event.stamp.behalf, event.stamp.at))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from fiscus.workflow.actor import Actor
 from fiscus.workflow.canonical import last_day
 from fiscus.workflow.duties.history import Act, barred, humans
 from fiscus.workflow.identity.registry import Registry
-from fiscus.workflow.ports import Reader
+from fiscus.workflow.ports import Written
 from fiscus.workflow.proposal.state import Proposal
 from fiscus.workflow.proposal.transitions import IN_REVIEW
 from fiscus.workflow.service.views import View
@@ -158,14 +158,20 @@ class Glass:
     missing: int
 
 
-def glass(reader: Reader, seen: View, registry: Registry) -> Glass | None:
-    """How it stands; None where nobody touched it."""
+def glass(log: Iterable[Written], seen: View, registry: Registry) -> Glass | None:
+    """How it stands; None where nobody touched it.
+
+    Args:
+        log: Of the proposal, from its first event.
+        seen: The proposal.
+        registry: Of people.
+    """
     proposal = seen.proposal
     missing = sum(approval.emergency for approval in proposal.approvals)
     if not proposal.broken and not missing:
         return None
     found: list[Breaker] = []
-    for event in reader.events(proposal.stream):
+    for event in log:
         if event.kind == "Submitted":  # What was touched before belongs to an earlier version.
             found = []
         if event.kind in ("GlassTouched", "GlassBroken"):
