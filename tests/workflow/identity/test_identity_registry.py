@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +14,7 @@ from fiscus.workflow.authority.reading import matrix_from_text
 from fiscus.workflow.canonical import timestamp
 from fiscus.workflow.identity import commands as do
 from fiscus.workflow.identity import decide, evolve
-from fiscus.workflow.identity.people import Delegation, Grant, Person
+from fiscus.workflow.identity.people import SERVICE, Delegation, Grant, Person
 from fiscus.workflow.identity.registry import Registry
 from fiscus.workflow.refusal import Refusal
 from fiscus.workflow.service import administer, adopt_policy
@@ -467,3 +469,39 @@ def test_a_second_factor_is_reset_by_another_who_is_an_administrator(office):
 def test_moments_have_time_zones(office):
     with pytest.raises(InvalidInput):
         decide(office.registry, do.GrantRole("ann", "head"), Actor("root"), AT.replace(tzinfo=None))
+
+
+def test_who_holds_a_role_is_what_each_grant_says():
+    """Looked for by role and unit, kept, and the same as grant by grant; of made-up units nothing is kept."""
+    source = random.Random(20261129)
+    people = {name: Person(name, name, active=source.random() < 0.8) for name in "abcdef"}
+    people["bot"] = Person("bot", "Bot", kind=SERVICE, accountable="a")
+    parents = {"city": "", "works": "city", "roads": "works", "parks": "city"}
+    moments = [f"2026-01-0{day}T00:00:00.000000Z" for day in range(1, 6)]
+    grants = tuple(
+        Grant(
+            source.choice([*people, "gone"]),
+            source.choice("xy"),
+            source.choice(["", *parents]),
+            source.choice(moments[:3]),
+            source.choice(["", *moments[2:]]),
+        )
+        for _ in range(40)
+    )
+    registry = Registry(people, parents, grants=grants)
+    for _ in range(2):
+        for role, unit, day in itertools.product("xyz", ("", "made up", *parents), range(1, 6)):
+            at = datetime(2026, 1, day, tzinfo=UTC)
+            above = set(registry.upwards(unit))
+            entitled = {
+                each.person
+                for each in grants
+                if each.role == role
+                and each.since <= moments[day - 1]
+                and (not each.until or moments[day - 1] < each.until)
+                and (each.unit in ("", "city") or each.unit in above)
+                and registry.is_active(each.person)
+            }
+            assert registry.holders(role, unit, at) == entitled
+            assert {name for name in (*people, "gone") if registry.holds(name, role, unit, at)} == entitled
+    assert set(registry._known_entitled) == set(itertools.product("xy", ("", *parents)))

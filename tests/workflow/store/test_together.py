@@ -11,12 +11,12 @@ from collections import Counter
 import psycopg
 import pytest
 import sqlalchemy as sa
+from crowd import Crowd, whole
 from worker import content, give, prepare, shown
 from writing import account, fund, note
 
 from fiscus.errors import Conflict, FiscusError, InvalidInput, Overdrawn, Refused
-from fiscus.workflow.audit.log import hash_of, unbroken
-from fiscus.workflow.audit.merkle import root_of
+from fiscus.workflow.audit.log import hash_of
 from fiscus.workflow.audit.replaying import replayed
 from fiscus.workflow.ports import Entry, Filter, Index, Notice, Stamp, Transfer
 from fiscus.workflow.proposal import commands as do
@@ -26,54 +26,11 @@ from fiscus.workflow.store.memory import MemoryStore
 from fiscus.workflow.store.sql import SqlStore
 
 
-class Crowd:
-    """Threads that give work while somebody else writes, so that all of it is done in one transaction."""
-
-    def __init__(self, store):
-        self.store, self.came, self.threads = store, {}, []
-
-    def give(self, name, work):
-        def run():
-            try:
-                self.came[name] = self.store.together(work)
-            except BaseException as error:
-                self.came[name] = error
-
-        waiting = len(self.store._turns._waiting)
-        thread = threading.Thread(target=run)
-        self.threads.append(thread)
-        thread.start()
-        while len(self.store._turns._waiting) == waiting:  # In the order in which it is given.
-            pass
-
-    def let(self, *given):
-        """What came of each, by name."""
-        with self.store.begin():
-            for name, work in given:
-                self.give(name, work)
-        for thread in self.threads:
-            thread.join(60)
-        return self.came
-
-
 @pytest.fixture
 def sql(url):
     store = SqlStore.open(url)
     yield store
     store.close()
-
-
-def whole(reader):
-    """One chain, streams as long as their events, and a ledger of events that are there."""
-    events = list(unbroken(reader.events()))
-    head = reader.head()
-    assert (head.size, head.hash) == (len(events), events[-1].hash)
-    assert head.root == root_of(event.body for event in events).hex()
-    assert {record.stream: record.version for record in reader.find(Filter())} == Counter(e.stream for e in events)
-    booked = list(reader.booked())
-    assert [each.number for each in booked] == list(range(1, len(booked) + 1))
-    assert all(each.seq <= head.size for each in booked)
-    assert sum(reader.balances().values()) == 0
 
 
 def commits(store):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -55,6 +55,24 @@ class Registry:
         return {role: tuple(grants) for role, grants in found.items()}
 
     @cached_property
+    def _known_entitled(self) -> dict[tuple[str, str], Mapping[str, tuple[Grant, ...]]]:
+        return {}
+
+    def _entitled(self, role: str, unit: str) -> Mapping[str, tuple[Grant, ...]]:
+        """Active people and the grants by which they hold a role for a unit, each in its time; looked for once."""
+        key = (role, unit)
+        known = self._known_entitled.get(key)
+        if known is None:
+            above, found = set(self.upwards(unit)), dict[str, tuple[Grant, ...]]()
+            for grant in self._grants_to.get(role, ()):
+                if self._covers(grant, above) and self.is_active(grant.person):
+                    found[grant.person] = (*found.get(grant.person, ()), grant)
+            known = found
+            if role in self._grants_to and (not unit or unit in self.parents):  # Others could be any number of names.
+                self._known_entitled[key] = known
+        return known
+
+    @cached_property
     def _delegated_to(self) -> Mapping[str, tuple[Delegation, ...]]:
         found: dict[str, list[Delegation]] = {}
         for delegation in self.delegations:
@@ -81,13 +99,8 @@ class Registry:
 
     def holds(self, person: str, role: str, unit: str, at: datetime) -> bool:
         """Whether somebody holds a role for a unit themselves; for all units where the unit is empty."""
-        if not self.is_active(person):
-            return False
-        moment, above = timestamp(at), set(self.upwards(unit))
-        return any(
-            grant.role == role and grant.in_force(moment) and self._covers(grant, above)
-            for grant in self._grants_of.get(person, ())
-        )
+        grants = self._entitled(role, unit).get(person)
+        return grants is not None and _in_force(grants, timestamp(at))
 
     def _covers(self, grant: Grant, above: set[str]) -> bool:
         """A grant covers its unit and all below; one on the root covers everything."""
@@ -95,12 +108,8 @@ class Registry:
 
     def holders(self, role: str, unit: str, at: datetime) -> frozenset[str]:
         """Active people who hold a role for a unit themselves, at any moment, past ones included."""
-        moment, above = timestamp(at), set(self.upwards(unit))
-        return frozenset(
-            grant.person
-            for grant in self._grants_to.get(role, ())
-            if grant.in_force(moment) and self._covers(grant, above) and self.is_active(grant.person)
-        )
+        moment = timestamp(at)
+        return frozenset([p for p, grants in self._entitled(role, unit).items() if _in_force(grants, moment)])
 
     def roles_of(self, person: str, at: datetime) -> frozenset[str]:
         """Roles somebody holds themselves, anywhere."""
@@ -197,3 +206,7 @@ class Registry:
             keys=tuple(Key(*each) for each in document["keys"]),
             exclusive=tuple((first, second) for first, second in document["exclusive"]),
         )
+
+
+def _in_force(grants: Sequence[Grant], moment: str) -> bool:
+    return any(grant.in_force(moment) for grant in grants)

@@ -28,10 +28,11 @@ def approve(proposal: Proposal, command: do.Approve, actor: Actor, context: Cont
     stage = _stage_for(proposal, command.stage, actor, context)
     if isinstance(stage, Refusal):
         return stage
+    act, role = f"stage:{stage.name}", _role(proposal, stage, actor, context)
     refused = (
         _signed_before(proposal, stage, actor, context)
-        or barred(context.history, actor, f"stage:{stage.name}", context.registry)
-        or _session(proposal, stage, actor, context)
+        or barred(context.history, actor, act, context.registry)
+        or _session(role, context)
         or _signature(stage, command, context)
     )
     if refused:
@@ -45,8 +46,8 @@ def approve(proposal: Proposal, command: do.Approve, actor: Actor, context: Cont
     data = {
         "stage": stage.name,
         "hash": proposal.hash,
-        "act": f"stage:{stage.name}",
-        "role": _role(proposal, stage, actor, context),
+        "act": act,
+        "role": role,
     }
     data |= {key: value for key, value in (("signature", command.signature), ("comment", command.comment)) if value}
     entries = [Entry("Approved", data)]
@@ -104,9 +105,9 @@ def _signed_before(proposal: Proposal, stage: Stage, actor: Actor, context: Cont
     return None
 
 
-def _session(proposal: Proposal, stage: Stage, actor: Actor, context: Context) -> Refusal | None:
+def _session(role: str, context: Context) -> Refusal | None:
     pairs = context.pinned.duties.session if context.pinned else ()
-    return clash(pairs, context.session_roles, _role(proposal, stage, actor, context))
+    return clash(pairs, context.session_roles, role)
 
 
 def _signature(stage: Stage, command: do.Approve, context: Context) -> Refusal | None:

@@ -179,13 +179,14 @@ class Proposal:
             TypeError: For one of something that it has not.
         """
         made = object.__new__(Proposal)
-        now = self.__dict__
-        values = {name: now[name] for name in _FIELDS} | changes
+        values = made.__dict__
+        values.update(
+            self.__dict__
+        )  # A tenth of the time of ``dataclasses.replace``, and four of them are in a decision.
+        values.pop("open_stages", None)
+        values.update(changes)
         if len(values) != len(_FIELDS):
             raise TypeError(f"a proposal has no {', '.join(sorted(set(changes) - set(_FIELDS)))}")
-        made.__dict__.update(
-            values
-        )  # A tenth of the time of ``dataclasses.replace``, and four of them are in a decision.
         return made
 
 

@@ -26,11 +26,14 @@ class Parsed:
     """Documents that never change, parsed, the latest few: by digest, or by all that they say.
 
     Args:
-        size: How many are kept.
+        size: How much is kept in all; the latest is always.
+        weigh: How much one is, of its key and itself; without it, each is one.
     """
 
-    def __init__(self, size: int) -> None:
-        self.size, self.kept, self.lock = size, OrderedDict[str, Any](), Lock()
+    def __init__(self, size: int, weigh: Callable[[str, Any], int] | None = None) -> None:
+        self.size, self.weigh, self.lock = size, weigh, Lock()
+        self.kept: OrderedDict[str, Any] = OrderedDict()
+        self.weight = 0
 
     def get(self, key: str, make: Callable[[], T]) -> T:
         """What was made before, or is made now."""
@@ -46,14 +49,24 @@ class Parsed:
     def keep(self, key: str, made: Any) -> None:
         """Keep what was made already."""
         with self.lock:
+            if key not in self.kept:
+                self.weight += self._weight(key, made)
             self.kept[key] = made
-            while len(self.kept) > self.size:
-                self.kept.popitem(last=False)
+            while self.weight > self.size and len(self.kept) > 1:
+                self.weight -= self._weight(*self.kept.popitem(last=False))
+
+    def _weight(self, key: str, made: Any) -> int:
+        return 1 if self.weigh is None else self.weigh(key, made)
 
 
-CONTENTS = Parsed(128)
+CONTENTS = Parsed(150_000, lambda digest, content: len(content.items) + 20)
+"""Versions of proposals, about so many lines of them."""
+
 MATRICES = Parsed(64)
-PROPOSALS = Parsed(512)
+
+PROPOSALS = Parsed(8_000_000, lambda text, proposal: len(text))
+"""Of so many characters: small ones by the thousand."""
+
 REGISTRIES = Parsed(8)
 BOOKS = Parsed(8)
 """What streams add up to, by the text that says so: it is the same object as long as the text is the same."""

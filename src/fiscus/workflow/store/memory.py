@@ -26,7 +26,7 @@ from fiscus.workflow.ports import (
     UnitOfWork,
     Written,
 )
-from fiscus.workflow.store.money import changes, overdrawn
+from fiscus.workflow.store.money import changes, fallen, overdrawn
 from fiscus.workflow.store.rows import COMMITTED, FAILED, LEFT, dump, folded
 
 T = TypeVar("T")
@@ -214,7 +214,7 @@ class MemoryUnit(MemoryReader):
 
     def control(self, account: Account, hard: bool) -> None:
         balance = self._data.balances.get(account, 0)
-        if hard and balance < 0 and account.bucket != "appropriated":
+        if fallen(account, balance, hard):
             raise self._spoilt(overdrawn(account, balance))
         self._put(self._data.balances, account, balance)
         self._put(self._data.soft, account, not hard)
@@ -223,7 +223,7 @@ class MemoryUnit(MemoryReader):
         data = self._data
         for account, change in changes(transfers):
             after = data.balances.get(account, 0) + change
-            if after < 0 and account.bucket != "appropriated" and not data.soft.get(account):
+            if fallen(account, after, not data.soft.get(account)):
                 raise self._spoilt(overdrawn(account, after))
             self._put(data.balances, account, after)
         for transfer in transfers:

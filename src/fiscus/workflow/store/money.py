@@ -4,9 +4,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from fiscus.errors import Overdrawn
 from fiscus.workflow.ports import Account, Transfer
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What an account has.
+
+    Attributes:
+        balance: Minor units.
+        hard: Whether it must never fall below nothing.
+    """
+
+    balance: int
+    hard: bool
+
+
+UNUSED = Held(0, True)
+"""An account before anything is booked to it."""
 
 
 def changes(transfers: Sequence[Transfer]) -> list[tuple[Account, int]]:
@@ -18,18 +36,22 @@ def changes(transfers: Sequence[Transfer]) -> list[tuple[Account, int]]:
     return [(account, change) for account, change in sorted(total.items(), key=_order) if change]
 
 
+def fallen(account: Account, after: int, hard: bool) -> bool:
+    """Whether an account would have less than it may; what is appropriated is owed by the outside."""
+    return after < 0 and hard and account.bucket != "appropriated"
+
+
 def _order(item: tuple[Account, int]) -> tuple[str, str, str, str]:
     account = item[0]
     return account.book, account.period, account.fund, account.bucket
 
 
-def overdrawn(account: Account, after: int | None) -> Overdrawn:
+def overdrawn(account: Account, after: int) -> Overdrawn:
     """An account that would fall below nothing.
 
     Args:
         account: Which.
-        after: What it would have, minor units; None where that is not known.
+        after: What it would have, minor units.
     """
     what = "The cash" if account.book == "cash" else f"The budget of {account.book} (fund {account.fund})"
-    missing = f"{-after:,} too little" if after is not None else "too little"
-    return Overdrawn(f"{what} in {account.period} has {missing} {account.bucket} (minor units).")
+    return Overdrawn(f"{what} in {account.period} has {-after:,} too little {account.bucket} (minor units).")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from fiscus.errors import InvalidInput
-from fiscus.workflow.ports import Index, Record
+from fiscus.workflow.ports import Account, Index, Record
 from fiscus.workflow.store import rows
 
 Row = tuple[Any, ...]
@@ -48,6 +49,8 @@ class Pending:
         events: Rows of the log.
         streams: By name.
         roles: Sessions and the roles they acted in.
+        money: What accounts gain, minor units.
+        opened: Accounts among them that the database does not have yet.
         transfers: Rows of the ledger.
         notices: Rows of the outbox.
         commands: Answers by the command's id.
@@ -57,6 +60,8 @@ class Pending:
     events: list[Row] = field(default_factory=list)
     streams: dict[str, Change] = field(default_factory=dict)
     roles: list[Row] = field(default_factory=list)
+    money: dict[Account, int] = field(default_factory=dict)
+    opened: set[Account] = field(default_factory=set)
     transfers: list[Row] = field(default_factory=list)
     notices: list[Row] = field(default_factory=list)
     commands: dict[str, str] = field(default_factory=dict)
@@ -77,6 +82,9 @@ class Pending:
         for name, change in later.streams.items():
             known = self.streams.get(name)
             self.streams[name] = Change(known.before, change.row, change.index) if known else change
+        for account, amount in later.money.items():
+            self.money[account] = self.money.get(account, 0) + amount
+        self.opened |= later.opened
         self.contents |= later.contents
         self.commands |= later.commands
         for mine, theirs in (
@@ -93,11 +101,14 @@ class Pending:
         write("events", rows.EVENT, self.events)
         self._streams(write)
         write("sessions", rows.ROLE, self.roles)
+        self._money(write)
         write("transfers", rows.BOOK, self.transfers)
         write("outbox", rows.NOTICE, self.notices)
         write("commands", rows.REMEMBER, list(self.commands.items()))
         for each in (self.contents, self.events, self.streams, self.roles, self.transfers, self.notices, self.commands):
             each.clear()
+        self.money.clear()
+        self.opened.clear()
 
     def _streams(self, write: Write) -> None:
         new = [change.row for change in self.streams.values() if change.before is NOWHERE]
@@ -117,6 +128,14 @@ class Pending:
             write("streams", statement, values_of)
         write("waiting", rows.NO_LONGER_WAITING, gone)
         write("waiting", rows.NOW_WAITING, come)
+
+    def _money(self, write: Write) -> None:
+        """One change of each account, whatever its way there: nobody was let below nothing on it, and the database looks at the end."""
+        values: dict[bool, list[Row]] = {True: [], False: []}
+        for account, amount in self.money.items():
+            values[account in self.opened].append((amount, *rows.account_row(account)))
+        write("accounts", rows.NEW_ACCOUNT, values[True])
+        write("accounts", rows.CHANGE, values[False])
 
 
 LONGEST_NAME = 500
@@ -147,6 +166,7 @@ def _whole(text: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=4096)
 def named(name: str) -> str:
     """The same, if rows can be found by it.
 

@@ -47,7 +47,6 @@ NOTICE = "INSERT INTO outbox (topic, body, sent) VALUES (?, ?, 0)"
 BOOK = f"INSERT INTO transfers ({', '.join(TRANSFER)}) VALUES ({', '.join('?' * len(TRANSFER))})"
 NOW_WAITING = "INSERT INTO waiting (role, unit, stream) VALUES (?, ?, ?)"
 NO_LONGER_WAITING = "DELETE FROM waiting WHERE role = ? AND unit = ? AND stream = ?"
-BALANCE = "SELECT balance FROM accounts WHERE book = ? AND period = ? AND fund = ? AND bucket = ?"
 CHANGE = "UPDATE accounts SET balance = balance + ? WHERE book = ? AND period = ? AND fund = ? AND bucket = ?"
 NEW_ACCOUNT = "INSERT INTO accounts (balance, book, period, fund, bucket, hard) VALUES (?, ?, ?, ?, ?, 1)"
 CONTROL = (
@@ -147,6 +146,12 @@ def answer(text: str) -> Document:
     """What was answered to a command, from its column."""
     found: Document = orjson.loads(text)
     return found
+
+
+@cache
+def held_in(books: int) -> str:
+    """A statement for the accounts of so many books."""
+    return f"SELECT book, period, fund, bucket, balance, hard FROM accounts WHERE book IN ({', '.join('?' * books)})"
 
 
 @cache

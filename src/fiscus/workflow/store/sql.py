@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from fiscus.errors import FiscusError, InvalidInput
+from fiscus.errors import FiscusError, InvalidInput, Overdrawn
 from fiscus.workflow.store import rows
 from fiscus.workflow.store.connections import Connections, engine_of
 from fiscus.workflow.store.ending import End
@@ -22,12 +22,18 @@ from fiscus.workflow.store.migrating import migrate
 from fiscus.workflow.store.reading import SqlReader
 from fiscus.workflow.store.turns import BUSY, Shared, Spoilt, Turns
 from fiscus.workflow.store.unit import SqlUnit
-from fiscus.workflow.store.writing import sound, write_all, write_one
+from fiscus.workflow.store.writing import in_one_go, sound, write_all, write_one
 
 T = TypeVar("T")
 
 _WRITE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"}
 _READ = {"sqlite": "BEGIN", "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}
+
+
+UNEXPECTED = (
+    "The database does not let an account fall below nothing, and its accounts are not as Fiscus left them: "
+    "somebody else wrote to them; fiscus audit verify says what is wrong."
+)
 
 
 class SqlTransaction:
@@ -54,10 +60,11 @@ class SqlTransaction:
         connection, end = shared.connection, shared.end
         if not sound(connection, self.dialect):
             raise FiscusError(rows.FAILED)
-        shared.pending.flush(partial(write_all, connection, self.dialect))
-        if end.changed:
-            write_one(connection, self.dialect, "chain", rows.END, end.row())
-            end.changed = False
+        with in_one_go(connection, self.dialect):
+            shared.pending.flush(partial(write_all, connection, self.dialect))
+            if end.changed:
+                write_one(connection, self.dialect, "chain", rows.END, end.row())
+                end.changed = False
         shared.committing = True
         try:
             done = write_one(connection, self.dialect, "commit", "COMMIT")
@@ -170,6 +177,8 @@ class SqlStore:
         """What a driver says, in words where a person can do something about it."""
         if getattr(error, "sqlite_errorname", "") == "SQLITE_BUSY" or getattr(error, "sqlstate", "") == "55P03":
             return FiscusError(BUSY)
+        if "ck_accounts_covered" in str(error):
+            return Overdrawn(UNEXPECTED)
         if isinstance(error, self._driver.DataError):
             return InvalidInput(f"the store cannot keep this: {error}")
         return error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -24,7 +23,7 @@ from fiscus.workflow.ports import (
     Written,
 )
 from fiscus.workflow.store import rows
-from fiscus.workflow.store.money import changes, overdrawn
+from fiscus.workflow.store.money import UNUSED, Held, changes, fallen, overdrawn
 from fiscus.workflow.store.pending import NOWHERE, Change, Pending, checked, named
 from fiscus.workflow.store.reading import SqlReader
 from fiscus.workflow.store.rows import COMMITTED, FAILED, LEFT
@@ -33,9 +32,6 @@ from fiscus.workflow.store.writing import sound, write_all, write_one
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-_FAILED_BALANCE = re.compile(r", (-\d+), 1\)\.?$")
-"""The row that PostgreSQL refused, at its end: balance, and that the account is hard."""
 
 
 def _whole(method: Callable[Concatenate[SqlUnit, P], T]) -> Callable[Concatenate[SqlUnit, P], T]:
@@ -55,8 +51,9 @@ def _whole(method: Callable[Concatenate[SqlUnit, P], T]) -> Callable[Concatenate
 class SqlUnit(SqlReader):
     """One writer's turn in a transaction. The end of the log is read once and written once for all who share the transaction.
 
-    Rows are written with the commit, those of all who share it together; money moves at once, so that the database can refuse it.
-    Whoever catches what a write raised cannot commit the rest: half of a decision is none.
+    Rows are written with the commit, those of all who share it together. Money that is not there is refused at once, from what the
+    accounts hold under the lock; the database looks once more when they are written. Whoever catches what a write raised cannot
+    commit the rest: half of a decision is none.
 
     Args:
         shared: The transaction.
@@ -67,7 +64,7 @@ class SqlUnit(SqlReader):
     def __init__(self, shared: Shared, dialect: str, finish: Callable[[Shared], None] | None = None) -> None:
         super().__init__(shared.connection, dialect)
         self._finish, self._shared, self._end = finish, shared, shared.end
-        self._saved = shared.end.copy()
+        self._saved = shared.end.mark()
         self._before: dict[str, Record | None] = {}
         self._mine = Pending()
         self._wrote = False
@@ -93,6 +90,8 @@ class SqlUnit(SqlReader):
         self._settle_others()
         if self._mine:
             self._begin_writing()
+            for account in self._mine.money:  # From here on the database has it, and it has to be asked.
+                self._end.books.pop(account.book, None)
             self._mine.flush(self._write_all)
 
     def _begin_writing(self) -> None:
@@ -185,8 +184,34 @@ class SqlUnit(SqlReader):
         return None
 
     def balances(self, books: Sequence[str] = (), bucket: str = "") -> Mapping[Account, int]:
-        values = (*books, bucket) if bucket else books
-        return rows.balances(self._look(rows.balances_of(len(books), bool(bucket)), values).fetchall())
+        if not books:
+            return super().balances(books, bucket)
+        self._look_into(books)
+        mine = self._mine.money
+        found = {
+            account: held.balance + mine.get(account, 0)
+            for book in books
+            for account, held in self._end.books[book].items()
+        }
+        found |= {account: mine[account] for account in self._mine.opened if account.book in books}
+        return {account: balance for account, balance in found.items() if bucket in ("", account.bucket)}
+
+    def _look_into(self, books: Sequence[str]) -> None:
+        """Read the accounts of books that were not looked at yet."""
+        known = self._end.books
+        if all(book in known for book in books):
+            return
+        self._settle()
+        missing = [book for book in books if book not in known]
+        found: dict[str, dict[Account, Held]] = {book: {} for book in missing}
+        for row in self._look(rows.held_in(len(missing)), missing).fetchall():
+            found[row[0]][Account(*row[:4])] = Held(row[4], bool(row[5]))
+        known.update(found)
+
+    def _held(self, account: Account) -> Held | None:
+        """What an account has, without what this unit of work changes; None for one that is not there."""
+        self._look_into((account.book,))
+        return self._end.books[account.book].get(account)
 
     @_whole
     def append(
@@ -239,11 +264,14 @@ class SqlUnit(SqlReader):
         self._mine.contents[digest] = checked((body.decode("utf-8"),))[0]
         return digest
 
+    @_whole
     def control(self, account: Account, hard: bool) -> None:
-        try:
-            self._write("control", rows.CONTROL, (*rows.account_row(account), int(hard)))
-        except Exception as error:
-            raise self._told(error, account, 0) from error
+        self._settle()
+        held = self._held(account) or UNUSED
+        if fallen(account, held.balance, hard):
+            raise overdrawn(account, held.balance)
+        self._write("control", rows.CONTROL, (*rows.account_row(account), int(hard)))
+        del self._end.books[account.book]
 
     @_whole
     def move(self, transfers: Sequence[Transfer], seq: int) -> None:
@@ -252,26 +280,23 @@ class SqlUnit(SqlReader):
         if seq > self._end.size or any(each.amount <= 0 for each in transfers):
             raise InvalidInput(f"the store cannot keep a transfer of nothing, or of event {seq} that is not there")
         for account, change in changes(transfers):
-            place = rows.account_row(account)
-            try:
-                if self._write("accounts", rows.CHANGE, (change, *place)).rowcount == 0:
-                    self._write("accounts", rows.NEW_ACCOUNT, (change, *place))
-            except Exception as error:
-                raise self._told(error, account, change) from error
+            self._change(account, change)
         self._mine.transfers += booked
         self._end.booked += len(transfers)
         self._end.changed = True
 
-    def _told(self, error: Exception, account: Account, change: int) -> Exception:
-        """The database's refusal in words; any other error as it is."""
-        if "ck_accounts_covered" not in str(error):
-            return error
-        if self._sqlite:
-            row = self._look(rows.BALANCE, rows.account_row(account)).fetchone()
-            return overdrawn(account, change + (row[0] if row else 0))
-        words = getattr(getattr(error, "diag", None), "message_detail", None)
-        detail = _FAILED_BALANCE.search(words or "")
-        return overdrawn(account, int(detail[1]) if detail else None)
+    def _change(self, account: Account, change: int) -> None:
+        held = self._held(account)  # First, as it may write what is pending.
+        before = self._mine.money.get(account)
+        after = (held or UNUSED).balance + (before or 0) + change
+        if fallen(account, after, (held or UNUSED).hard):
+            raise overdrawn(account, after)
+        if held is None and before is None:
+            for part in rows.account_row(account):
+                named(part)
+            self._mine.opened.add(account)
+        checked((after,))
+        self._mine.money[account] = (before or 0) + change
 
     @_whole
     def remember(self, command: str, answer: Document) -> None:
@@ -313,6 +338,7 @@ class SqlUnit(SqlReader):
             self._over = FAILED
             raise FiscusError(FAILED)
         self._over = COMMITTED
+        self._end.book(self._mine.money)
         self._shared.pending.add(self._mine)
 
     def leave(self) -> None:
@@ -328,6 +354,8 @@ class SqlUnit(SqlReader):
             self._end.note(stream, record)
         if self._before:
             self._end.families.clear()
+        if self._wrote:
+            self._end.books.clear()
         self._end.restore(self._saved)
         if self._finish is not None:
             return  # All of the transaction is its own, and whoever began it undoes it.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from typing import Any
 
 from fiscus.workflow.store.failpoints import reach
@@ -17,6 +19,18 @@ def sound(connection: Any, dialect: str) -> bool:
     if dialect == "sqlite":
         return bool(connection.in_transaction)
     return int(connection.info.transaction_status) == IN_TRANSACTION
+
+
+def in_one_go(connection: Any, dialect: str) -> AbstractContextManager[Any]:
+    """Inside it, statements are sent one after another and their answers awaited at the end, where the server is another process."""
+    return nullcontext() if dialect == "sqlite" or not _pipelines() else connection.pipeline()
+
+
+@cache
+def _pipelines() -> bool:
+    import psycopg
+
+    return psycopg.Pipeline.is_supported()
 
 
 def write_one(connection: Any, dialect: str, place: str, statement: str, values: Sequence[Any] = ()) -> Any:
