@@ -15,7 +15,7 @@ from fiscus.bootstrap import Office
 from fiscus.integrate.openid import Client
 from fiscus.web import api, pages
 from fiscus.web.guard import HEALTH, Guard
-from fiscus.web.rendering import STATIC, static
+from fiscus.web.rendering import STATIC, static, warm
 from fiscus.web.settings import Settings
 from fiscus.web.troubles import add_handlers
 
@@ -57,6 +57,7 @@ def make_app(office: Office, settings: Settings | None = None) -> FastAPI:
 @asynccontextmanager
 async def _begun(app: FastAPI) -> AsyncIterator[None]:
     current_default_thread_limiter().total_tokens = THREADS
+    warm()
     yield
 
 

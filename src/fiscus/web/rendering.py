@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -145,6 +146,12 @@ def templates() -> Environment:
     return made
 
 
+def warm() -> None:
+    """Have every template ready before the first visitor comes."""
+    for name in templates().list_templates():
+        templates().get_template(name)
+
+
 def page(template: str, visit: Visit | None, /, *, status: int = 200, **context: Any) -> HTMLResponse:
     """A page.
 
@@ -158,12 +165,11 @@ def page(template: str, visit: Visit | None, /, *, status: int = 200, **context:
     return HTMLResponse(labelled(templates().get_template(template).render(visit=visit, csrf=csrf, **context)), status)
 
 
-_TABLE = re.compile(
-    r"<table(?: class=\"([^\"]*)\")?>(\s*(?:<caption[ >].*?</caption>)?\s*)<thead>(.*?)</thead>(.*?)</table>", re.DOTALL
-)
+_OPENING = re.compile(r"<table(?: class=\"([^\"]*)\")?>")
 _HEADING = re.compile(r"<th[ >].*?</th>", re.DOTALL)
 _MARKUP = re.compile(r"<span aria-hidden.*?</span>|<[^>]*>", re.DOTALL)
-_ROW, _CELL = re.compile(r"<tr[ >].*?</tr>", re.DOTALL), re.compile(r"<(td|th)(?=[ >])")
+_CELL = re.compile(r"<(td|th)(?=[ >])")
+_HEAD, _TABLE = "</thead>", "</table>"
 
 
 def labelled(html: str) -> str:
@@ -172,21 +178,26 @@ def labelled(html: str) -> str:
     Args:
         html: Of our templates: text of people is escaped, so that every ``<td`` is a cell.
     """
-    return _TABLE.sub(_cards, html)
+    parts, at = [], 0
+    while (begin := html.find("<table", at)) >= 0:
+        end = html.find(_TABLE, begin)
+        parts += [html[at:begin], _cards(html[begin:end])]
+        at = end
+    return "".join([*parts, html[at:]])
 
 
-def _cards(found: re.Match[str]) -> str:
-    kind, caption, head, body = found.groups()
-    labels = [_MARKUP.sub("", each).strip().replace('"', "&#34;") for each in _HEADING.findall(head)]
-
-    def row(each: re.Match[str]) -> str:
-        left = iter(labels)
-
-        def cell(begin: re.Match[str]) -> str:
-            label = next(left, "")
-            return f'<td data-label="{label}"' if begin[1] == "td" else begin[0]
-
-        return _CELL.sub(cell, each[0])
-
-    kinds = f"{kind} cards" if kind else "cards"
-    return f'<table class="{kinds}">{caption}<thead>{head}</thead>{_ROW.sub(row, body)}</table>'
+def _cards(table: str) -> str:
+    """A table up to its end; one without column headings stays as it is."""
+    opening, head = _OPENING.match(table), table.find(_HEAD)
+    if opening is None or head < 0:
+        return table
+    labels = [_MARKUP.sub("", each).strip().replace('"', "&#34;") for each in _HEADING.findall(table[:head])]
+    before, *rows = table[head:].split("<tr")
+    made = [f'<table class="{opening[1]} cards">' if opening[1] else '<table class="cards">']
+    made += [table[opening.end() : head], before]
+    for row in rows:
+        start, *cells = _CELL.split(row)
+        made += ["<tr", start]
+        for kind, rest, label in zip_longest(cells[::2], cells[1::2], labels[: len(cells) // 2], fillvalue=""):
+            made.append(f'<td data-label="{label}"{rest}' if kind == "td" else f"<th{rest}")
+    return "".join(made)

@@ -7,7 +7,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from xml.sax.saxutils import escape, quoteattr
 
 INK, SOFT, LINE, PAPER = "#1a2430", "#4f5d6b", "#8594a2", "#ffffff"
@@ -108,6 +108,7 @@ def shortened(words: str, room: float, size: float = SIZE) -> str:
     return f"{words[:kept].rstrip()}…" if kept > 2 else ""
 
 
+@lru_cache(maxsize=4096)
 def width(words: str, size: float = SIZE) -> float:
     """About how wide a text is, rather too much than too little."""
     if not words.isascii():
