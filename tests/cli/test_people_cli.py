@@ -38,6 +38,22 @@ def test_a_role_is_neither_given_to_oneself_nor_by_others(run):
     assert "error" in run("people", "grant", "nobody", "head", "--as", "root", code=2)
 
 
+def test_a_role_that_nothing_asks_for_is_told_of(run):
+    told = run("people", "grant", "ann", "Haed", "--as", "root")
+    assert "No authority matrix asks for Haed, so it lets ann do nothing. Did you mean head?" in told
+    told = run("people", "grant", "ann", "xyzzy", "--as", "root")
+    assert "asks for xyzzy" in told
+    assert "mean" not in told
+    for role in ("head", "auditor", "budget"):
+        assert "asks for" not in run("people", "grant", "pam", role, "--as", "root")
+
+
+def test_before_there_is_a_matrix_any_role_will_do(typed):
+    typed("people", "add", "root", "--as", "root")
+    typed("people", "add", "ann", "--as", "root")
+    assert "asks for" not in typed("people", "grant", "ann", "head", "--as", "root")
+
+
 def test_whoever_was_deactivated_acts_no_more(run):
     run("people", "deactivate", "ann", "--as", "root")
     assert "error" in run("draft", "p", "items.csv", "--as", "ann", "--title", "Spring", code=2)

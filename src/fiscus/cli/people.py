@@ -75,6 +75,22 @@ def grant(
         end = day(until) if until else None
     where = f" for {unit}" if unit else ""
     _do(db, by, do.GrantRole(person, role, unit, end), told=f"{person} holds the role {role}{where}.")
+    _say_if_strange(db, person, role)
+
+
+def _say_if_strange(db: str, person: str, role: str) -> None:
+    """That nothing asks for a role, once there is a matrix that could: it may be a slip of the pen."""
+    from fiscus.workflow.service.policies import STREAM
+    from fiscus.workflow.service.roles import alike, known_roles
+
+    with office(db).store.read() as reader:
+        known = known_roles(reader)
+        if role in known or reader.load(STREAM) is None:
+            return
+    near = alike(role, known)
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    told = f"No authority matrix asks for {role}, so it lets {person} do nothing.{hint} fiscus people revoke takes it back."
+    screen.print(told, soft_wrap=True, markup=False)
 
 
 @people.command("revoke")
