@@ -11,6 +11,7 @@ import sys
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
@@ -240,6 +241,7 @@ def imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
         yield from imports(node)
 
 
+@cache
 def importers() -> dict[str, set[str]]:
     """Modules of Fiscus by the package that they import."""
     found: dict[str, set[str]] = defaultdict(set)

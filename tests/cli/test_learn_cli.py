@@ -15,6 +15,7 @@ from fiscus.learn.learned import load_policy
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
 SMALL = ["setup.rounds=2", "setup.episodes=8", "judging.every=1", "judging.paths=30"]
 POT = "problem.pot={lines: 2, periods: 3, seed: 1, money: 90, knee: 20, cap: 90}"
+LOST = [POT, "paths=5", "policies=[MPC]", "learned={a: nowhere}"]
 
 
 def typed(*words):
@@ -129,7 +130,7 @@ def test_a_search_orders_its_trials(tmp_path):
         (["tournament", CONFIGS / "tournament" / "one_pot.yaml", "policies=[chance]"], "no policy is called 'chance'"),
         (["tournament", CONFIGS / "tournament" / "one_pot.yaml", "referee=me"], "no key 'referee'"),
         (["tournament", CONFIGS / "tournament" / "one_pot.yaml", "paths=0"], "at least one"),
-        (["tournament", CONFIGS / "tournament" / "one_pot.yaml", "paths=5", "learned={a: nowhere}"], "cannot be read"),
+        (["tournament", CONFIGS / "tournament" / "one_pot.yaml", *LOST], "cannot be read"),
         (["tune", CONFIGS / "train" / "one_pot.yaml", "--vary", "setup.spread=1:0"], "LOW below HIGH"),
         (["tune", CONFIGS / "train" / "one_pot.yaml", "--trials", "0"], "at least 1"),
     ],

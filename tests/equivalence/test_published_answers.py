@@ -71,7 +71,7 @@ def best_known_or_a_gap(number: int, seconds: float) -> bool:
 
 @pytest.mark.parametrize("number", [0, 14, 29])
 def test_mknapcb1_shows_a_gap_in_seconds(number):
-    best_known_or_a_gap(number, 4.0)
+    best_known_or_a_gap(number, 2.0)
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from integrate.plan_folders import FILES, write_good_plan
+from repetitions import slow_from
 
 import fiscus
 from fiscus.core.findings import Finding
@@ -106,6 +107,7 @@ def fuzz(count: int, seed: int, folder: Path) -> int:
     return made
 
 
-@pytest.mark.parametrize("seed", range(10))
-def test_ten_thousand_mutations_give_no_traceback(tmp_path, seed):
+@pytest.mark.parametrize("seed", slow_from(3, 10))
+def test_a_thousand_mutations_give_no_traceback(tmp_path, seed):
+    """Of each seed; ten thousand with those of ``./run slow``."""
     assert 0 < fuzz(1_000, 100 + seed, tmp_path / "plan") < 1_000

@@ -96,7 +96,8 @@ def test_rewards_are_told_less_what_foresight_gets_and_add_up_to_the_regret():
 
 
 @pytest.mark.parametrize("algorithm", ["ppo", "sac", "td3", "recurrent_ppo"])
-def test_a_killed_run_goes_on_the_very_same_way(tmp_path, algorithm):
+@pytest.mark.parametrize("stop", [3, pytest.param(1, marks=pytest.mark.slow), pytest.param(5, marks=pytest.mark.slow)])
+def test_a_killed_run_goes_on_the_very_same_way(tmp_path, algorithm, stop):
     played = jumping(lines=2, periods=3)
     spec = AgentSpec(tilts=False)
     more = (
@@ -111,21 +112,18 @@ def test_a_killed_run_goes_on_the_very_same_way(tmp_path, algorithm):
     class Killed(Exception):
         pass
 
-    for stop in (1, 3, 5):
+    def told(_, run):
+        if run.trainer.round == stop:
+            raise Killed
 
-        def told(_, run, stop=stop):
-            if run.trainer.round == stop:
-                raise Killed
-
-        folder = tmp_path / str(stop)
-        with pytest.raises(Killed):
-            Run(played, spec, setup, judging, folder=folder).play(told)
-        again = Run(played, spec, setup, judging, folder=folder)
-        assert again.resume()
-        made = again.play()
-        assert [each.value for each in made.history] == [each.value for each in whole.history], (algorithm, stop)
-        for name, array in whole.policy.network.arrays().items():
-            assert (made.policy.network.arrays()[name] == array).all()
+    with pytest.raises(Killed):
+        Run(played, spec, setup, judging, folder=tmp_path).play(told)
+    again = Run(played, spec, setup, judging, folder=tmp_path)
+    assert again.resume()
+    made = again.play()
+    assert [each.value for each in made.history] == [each.value for each in whole.history], (algorithm, stop)
+    for name, array in whole.policy.network.arrays().items():
+        assert (made.policy.network.arrays()[name] == array).all()
 
 
 def test_the_same_seed_gives_the_same_run_and_another_another():

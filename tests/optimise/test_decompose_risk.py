@@ -8,6 +8,7 @@ import tempfile
 import numpy as np
 import pytest
 from random_trees import random_tree_problem
+from repetitions import slow_from
 
 import fiscus
 from fiscus.core.dynamics import evaluate
@@ -26,8 +27,9 @@ CURVES = {
     "smooth": ("log", "power", "saturating", "hill"),
     "mixed": ("linear", "capped", "piecewise", "log", "power", "saturating", "hill"),
 }
-GROUP = 12
-GROUPS = (0, pytest.param(1, marks=pytest.mark.slow))
+GROUP = 6
+GROUPS = slow_from(1, 4)
+"""Six problems have a limit on risk of every word and number of periods; the others are for ``./run slow``."""
 
 
 def base(seed, curves, *, scenarios, periods=1):
@@ -159,9 +161,11 @@ def averse(seed, curves):
 
 
 @pytest.mark.parametrize("curves", CURVES)
-def test_aversion_is_risk_saved_at_a_price(monkeypatch, curves):
+@pytest.mark.parametrize("group", slow_from(1, 2))
+def test_aversion_is_risk_saved_at_a_price(monkeypatch, curves, group):
     monkeypatch.setattr(tree_route, "FEWEST_CELLS", 1)
-    priced = sum(compare(averse(seed, CURVES[curves]), seed) for seed in range(GROUP))
+    seeds = range(group * GROUP, (group + 1) * GROUP)
+    priced = sum(compare(averse(seed, CURVES[curves]), seed) for seed in seeds)
     assert priced >= GROUP // 2
 
 

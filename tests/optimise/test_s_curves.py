@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import pytest
 from random_problems import random_problem
+from repetitions import slow_from
 from scipy.optimize import minimize
 
 import fiscus
@@ -158,9 +159,12 @@ def drawn(seed, n=None):
 
 
 # ---TESTS---
-@pytest.mark.parametrize("block", range(20))
+@pytest.mark.parametrize("block", slow_from(6, 20))
 def test_the_proved_interval_holds_the_best_split_and_slsqp_is_no_better(block):
-    """200 instances of up to 12 lines: ``value <= best <= bound`` with both sides of the best known from dynamic programs."""
+    """Instances of up to 12 lines: ``value <= best <= bound`` with both sides of the best known from dynamic programs.
+
+    60 of them, and 200 with those of ``./run slow``.
+    """
     for seed in range(block * 10, block * 10 + 10):
         case = drawn(seed)
         result = fiscus.solve(case.problem)
@@ -208,7 +212,7 @@ def test_a_tighter_gap_is_kept(seed):
     assert (tight.certificate.bound - tight.value) / tight.value <= 1e-8
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", slow_from(2, 4))
 def test_many_s_curves_under_unit_caps_are_proved_too(seed):
     """Sixty lines: too many for a grid of all, but every certificate stands on its own."""
     case = drawn(2 * seed + 1, n=60)

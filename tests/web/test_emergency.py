@@ -17,7 +17,10 @@ from fiscus.workflow.service import administer
 
 DECIDE = "/proposals/p/decide"
 SCREENS = Path(__file__).parents[2] / "build" / "screens"
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+RULES = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    "resultTypes": ["violations"],
+}
 
 
 def status(town):

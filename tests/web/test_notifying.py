@@ -48,7 +48,7 @@ def receiver():
     made = ThreadingHTTPServer(("127.0.0.1", 0), Counting)
     made.seen, made.slow = Counter(), 0.0
     made.url = f"http://127.0.0.1:{made.server_address[1]}/"
-    threading.Thread(target=made.serve_forever, daemon=True).start()
+    threading.Thread(target=made.serve_forever, args=(0.02,), daemon=True).start()
     yield made
     made.shutdown()
 

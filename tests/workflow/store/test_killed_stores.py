@@ -85,15 +85,16 @@ def store_size(store):
         return reader.head().size
 
 
-def test_processes_killed_wherever_something_is_written(url, tmp_path):
+@pytest.mark.parametrize("time", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_processes_killed_wherever_something_is_written(url, tmp_path, time):
+    """At every place, the first time that it is come by; the second time under ``./run slow``."""
     prepare(url, 10_000_000).close()
     everything = []
     for number, place in enumerate(PLACES):
-        for time in (1, 2):
-            prefix = f"k{number}x{time}x"
-            acknowledged = killed_at(url, tmp_path, prefix, f"{place}:{time}")
-            everything += acknowledged
-            given_again(url, prefix, acknowledged)
+        prefix = f"k{number}x{time}x"
+        acknowledged = killed_at(url, tmp_path, prefix, f"{place}:{time}")
+        everything += acknowledged
+        given_again(url, prefix, acknowledged)
         if number % 6 == 5:
             check(url, everything)
     assert everything
