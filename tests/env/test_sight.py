@@ -58,12 +58,15 @@ def test_nothing_is_seen_of_the_future(sight: Sight, kind: str) -> None:
 @pytest.mark.parametrize("mode", ["project", "softmax", "spend"])
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("problem", [tree_problem, cash_problem, project_problem])
-def test_an_episode_is_the_same_bits_alone_and_in_any_batch(mode: str, compiled: bool, problem: object) -> None:
+@pytest.mark.parametrize("sizes", [(1, 64), pytest.param((1, 2, 7), marks=pytest.mark.slow)], ids=str)
+def test_an_episode_is_the_same_bits_alone_and_in_any_batch(
+    sizes: tuple[int, ...], mode: str, compiled: bool, problem: object
+) -> None:
     stated = problem()  # type: ignore[operator]
     sight = Sight(measured=True, noise=0.2)
     for process in processes(stated).values():
         stories = []
-        for size in (1, 2, 7, 64):
+        for size in sizes:
             batch = AllocationVectorEnv(stated, process, num_envs=size, mode=mode, sight=sight, compiled=compiled)
             observations, _ = batch.reset(seed=10)
             story = [observations[0].tobytes()]

@@ -183,7 +183,7 @@ def test_ppo_comes_within_one_percent_of_the_dynamic_program():
     played, chain = chain_game()
     seeds = paths(0, 2_000)
     best = play(played, GridOracle(chain, 0.25), seeds).value.mean()
-    setup = Setup(rounds=150, episodes=256, learning_rate=3e-3, spread=0.3, from_guide=False)
+    setup = Setup(rounds=100, episodes=256, learning_rate=3e-3, spread=0.3, from_guide=False)
     made = Run(played, AgentSpec(mode="spend"), setup, Judging(every=25, paths=300)).play()
     assert play(played, made.policy, seeds).value.mean() >= 0.99 * best
 

@@ -14,7 +14,7 @@ from fiscus.optimise.solve import find
 
 TIGHT = range(6, 25)
 """Seeds among which cents miss limits that are mended, for all curves, and limits that nothing keeps to the cent."""
-OTHERS = (*range(6), *range(25, 40))
+SEEDS = range(40)
 
 
 def tighter(problem, margin):
@@ -28,8 +28,10 @@ def tighter(problem, margin):
 
 
 @pytest.mark.parametrize("curves", CURVES)
-@pytest.mark.parametrize("seeds", [TIGHT, pytest.param(OTHERS, marks=pytest.mark.slow)], ids=["tight", "others"])
-def test_exact_amounts_keep_limits_on_risk(curves, seeds):
+@pytest.mark.parametrize(
+    ("seeds", "least"), [(TIGHT, 1), pytest.param(SEEDS, 3, marks=pytest.mark.slow)], ids=["tight", "all"]
+)
+def test_exact_amounts_keep_limits_on_risk(curves, seeds, least):
     mended = 0
     for seed in seeds:
         problem = with_risk(seed, CURVES[curves])
@@ -53,7 +55,7 @@ def test_exact_amounts_keep_limits_on_risk(curves, seeds):
             assert find(tighter(problem, 4.0 * missed), route="highs").status == "infeasible", seed
         assert result.value >= loose.value - 3e-6 * max(abs(loose.value), loose.bound) - 0.04, seed
         assert result.bound >= loose.value - 1e-9 * abs(loose.value), seed
-    assert mended >= 1
+    assert mended >= least
 
 
 def test_plans_that_keep_their_limits_are_left_alone():
