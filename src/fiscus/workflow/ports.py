@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import orjson
 
@@ -133,9 +133,8 @@ class Record:
         return found
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Account:
-    """A place for money.
+class Account(NamedTuple):
+    """A place for money; a tuple, as decisions look for them in tables again and again.
 
     Attributes:
         book: Unit whose budget it is, or ``cash``.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from fiscus.core.money import currency, written
 from fiscus.errors import InvalidMoney
@@ -23,8 +23,7 @@ LARGEST = 2**53 - 1
 """Minor units that JSON carries exactly."""
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """One budget.
 
     Attributes:
@@ -290,8 +289,8 @@ def as_data(transfers: Sequence[Transfer]) -> list[dict[str, Any]]:
     """Transfers as an event carries them."""
     return [
         {
-            "source": [each.source.book, each.source.period, each.source.fund, each.source.bucket],
-            "target": [each.target.book, each.target.period, each.target.fund, each.target.bucket],
+            "source": list(each.source),
+            "target": list(each.target),
             "amount": each.amount,
             "line": each.line,
             "memo": each.memo,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from fiscus.core.money import written
@@ -70,10 +69,10 @@ def short_of(
     transfers: Sequence[Transfer], books: Books, balances: Mapping[Account, int], currency: str
 ) -> Refusal | None:
     """The first account that would fall below nothing and must not."""
-    change: Counter[Account] = Counter()
+    change: dict[Account, int] = {}
     for each in transfers:
-        change[each.source] -= each.amount
-        change[each.target] += each.amount
+        change[each.source] = change.get(each.source, 0) - each.amount
+        change[each.target] = change.get(each.target, 0) + each.amount
     for account in sorted(change):
         if account.bucket == "appropriated" or not is_hard(account, books):
             continue

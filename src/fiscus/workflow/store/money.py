@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,21 +28,16 @@ UNUSED = Held(0, True)
 
 def changes(transfers: Sequence[Transfer]) -> list[tuple[Account, int]]:
     """What each account gains in all, minor units, in an order that is the same for everyone."""
-    total: Counter[Account] = Counter()
+    total: dict[Account, int] = {}
     for each in transfers:
-        total[each.source] -= each.amount
-        total[each.target] += each.amount
-    return [(account, change) for account, change in sorted(total.items(), key=_order) if change]
+        total[each.source] = total.get(each.source, 0) - each.amount
+        total[each.target] = total.get(each.target, 0) + each.amount
+    return [(account, change) for account, change in sorted(total.items()) if change]
 
 
 def fallen(account: Account, after: int, hard: bool) -> bool:
     """Whether an account would have less than it may; what is appropriated is owed by the outside."""
     return after < 0 and hard and account.bucket != "appropriated"
-
-
-def _order(item: tuple[Account, int]) -> tuple[str, str, str, str]:
-    account = item[0]
-    return account.book, account.period, account.fund, account.bucket
 
 
 def overdrawn(account: Account, after: int) -> Overdrawn:

@@ -133,7 +133,7 @@ class Pending:
         """One change of each account, whatever its way there: nobody was let below nothing on it, and the database looks at the end."""
         values: dict[bool, list[Row]] = {True: [], False: []}
         for account, amount in self.money.items():
-            values[account in self.opened].append((amount, *rows.account_row(account)))
+            values[account in self.opened].append((amount, *account))
         write("accounts", rows.NEW_ACCOUNT, values[True])
         write("accounts", rows.CHANGE, values[False])
 

@@ -168,15 +168,9 @@ def balances(found: Sequence[Sequence[Any]]) -> dict[Account, int]:
     return {Account(*row[:4]): row[4] for row in found}
 
 
-def account_row(account: Account) -> tuple[str, str, str, str]:
-    """Values of ``ACCOUNT``."""
-    return account.book, account.period, account.fund, account.bucket
-
-
 def transfer_row(number: int, seq: int, transfer: Transfer) -> tuple[Any, ...]:
     """Values of ``TRANSFER``."""
-    sides = (*account_row(transfer.source), *account_row(transfer.target))
-    return (number, seq, *sides, transfer.amount, transfer.line, transfer.memo)
+    return (number, seq, *transfer.source, *transfer.target, transfer.amount, transfer.line, transfer.memo)
 
 
 def booked(row: Sequence[Any]) -> Booked:

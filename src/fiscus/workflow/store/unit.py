@@ -270,7 +270,7 @@ class SqlUnit(SqlReader):
         held = self._held(account) or UNUSED
         if fallen(account, held.balance, hard):
             raise overdrawn(account, held.balance)
-        self._write("control", rows.CONTROL, (*rows.account_row(account), int(hard)))
+        self._write("control", rows.CONTROL, (*account, int(hard)))
         del self._end.books[account.book]
 
     @_whole
@@ -292,7 +292,7 @@ class SqlUnit(SqlReader):
         if fallen(account, after, (held or UNUSED).hard):
             raise overdrawn(account, after)
         if held is None and before is None:
-            for part in rows.account_row(account):
+            for part in account:
                 named(part)
             self._mine.opened.add(account)
         checked((after,))
