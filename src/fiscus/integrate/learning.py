@@ -231,10 +231,12 @@ def tournament(config: Mapping[str, Any], entries: Mapping[str, Sequence[FloatAr
     names = list(config.get("policies") or [STANDARD])
     if STANDARD not in names:
         names.insert(0, STANDARD)
+    learned: dict[str, list[Policy]] = {
+        name: [load_policy(folder, played.game.problem.digest) for folder in _folders(folders)]
+        for name, folders in (config.get("learned") or {}).items()
+    }  # Before anybody plays: what cannot be read is told at once.
     made = [_entry(judged_on, name, [policy], seeds) for name, policy in simple_policies(played, names).items()]
-    for name, folders in (config.get("learned") or {}).items():
-        runs: list[Policy] = [load_policy(folder, played.game.problem.digest) for folder in _folders(folders)]
-        made.append(_entry(judged_on, name, runs, seeds))
+    made += [_entry(judged_on, name, runs, seeds) for name, runs in learned.items()]
     made += [Entry(name, np.asarray(values)) for name, values in (entries or {}).items()]
     return Judged(Tournament(tuple(made), foresight(judged_on, seeds), STANDARD), dict(config))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from crowd import Crowd, whole
+from sharing import Crowd, whole
 from writing import account, fund, note
 
 from fiscus.errors import FiscusError, InvalidInput, Overdrawn, Refused

@@ -11,7 +11,7 @@ from collections import Counter
 import psycopg
 import pytest
 import sqlalchemy as sa
-from crowd import Crowd, whole
+from sharing import Crowd, whole
 from worker import content, give, prepare, shown
 from writing import account, fund, note
 

@@ -9,8 +9,10 @@ import ipaddress
 import json
 import secrets
 import socket
+import ssl
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 
 import httpx
 
@@ -80,6 +82,12 @@ def addresses(host: str, port: int, *, allow_private: bool) -> Sequence[str]:
     return found
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Who is believed to be who they say; to read all the certificates takes ten times as long as to send a notice."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 def send(delivery: Delivery, hook: Webhook, at: datetime, *, timeout: float, allow_private: bool) -> None:
     """Tell a program.
 
@@ -102,7 +110,7 @@ def send(delivery: Delivery, hook: Webhook, at: datetime, *, timeout: float, all
     }
     extensions = {"sni_hostname": url.host}
     try:
-        with httpx.Client(timeout=timeout, follow_redirects=False, trust_env=False) as client:
+        with httpx.Client(timeout=timeout, follow_redirects=False, trust_env=False, verify=_trusted()) as client:
             answer = client.post(url.copy_with(host=address), content=payload, headers=headers, extensions=extensions)
     except httpx.HTTPError as error:
         raise OSError(f"{hook.url}: {error or type(error).__name__}") from error
