@@ -143,7 +143,8 @@ def _signing(store: SqlStore, names: list[str], hashes: dict[str, str], person: 
     def sign(numbers: range) -> None:
         for number in numbers:
             command = do.Approve(names[number], hashes[names[number]])
-            store.together(partial(_followed, command, person, f"{names[number]}.{person}"))
+            key = f"{names[number]}.{person}"
+            store.together(partial(_followed, command, person, key), key)
 
     def run(numbers: range) -> float:
         if people == 1:
@@ -205,7 +206,7 @@ def _submitted(store: SqlStore, names: list[str]) -> list[str]:
 
 
 def _give(store: SqlStore, command: Any, person: str, key: str) -> None:
-    store.together(partial(_followed, command, person, key))
+    store.together(partial(_followed, command, person, key), key)
 
 
 def _bare(store: SqlStore, number: int) -> None:

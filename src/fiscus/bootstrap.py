@@ -64,10 +64,12 @@ class Office:
             Refused: Where a rule forbids it.
         """
 
-        def work(uow: UnitOfWork) -> Answer:
-            return follow(make(uow), uow, actor=Actor(person, behalf, session), at=self.clock(), key=key or uuid4().hex)
+        key = key or uuid4().hex
 
-        return self.store.together(work)
+        def work(uow: UnitOfWork) -> Answer:
+            return follow(make(uow), uow, actor=Actor(person, behalf, session), at=self.clock(), key=key)
+
+        return self.store.together(work, key)
 
 
 def now() -> datetime:

@@ -360,13 +360,14 @@ class Store(Protocol):
     def begin(self) -> AbstractContextManager[UnitOfWork]:
         """A transaction that writes; waits for others to end theirs."""
 
-    def together(self, work: Callable[[UnitOfWork], T]) -> T:
+    def together(self, work: Callable[[UnitOfWork], T], command: str = "") -> T:
         """Do a piece of work in a transaction that it may share with that of others who write at the same time.
 
         What others write is of no concern to it: work that fails takes nobody with it, and is not kept.
 
         Args:
             work: Given a unit of work, which is committed after it; it may run in another thread.
+            command: Id of the one that it follows: whether that was done before is then asked for everybody at once.
 
         Returns:
             What the work gives, once that is durable.

@@ -391,8 +391,10 @@ def test_whoever_leads_and_is_interrupted_tells_the_others(sql):
 
     came = Crowd(sql).let(("a", adding("proposal/0")), ("b", interrupt), ("c", adding("proposal/1")))
     assert isinstance(came["a"], KeyboardInterrupt)  # It was the first, and did the work of all.
-    assert isinstance(came["b"], FiscusError)
-    assert came["c"] == 1  # It was not taken yet, and had its turn.
+    for name in "bc":
+        assert isinstance(came[name], FiscusError)
+        assert "try again" in str(came[name])
+    assert sql.together(adding("proposal/1")) == 1
 
 
 def test_lists_within_a_transaction_are_those_of_memory(sql):
@@ -640,3 +642,66 @@ def test_what_waits_is_found_once_it_is_written(sql):
     with sql.engine.connect() as connection:
         found = connection.execute(sa.text("SELECT role, stream FROM waiting ORDER BY role")).fetchall()
     assert [tuple(row) for row in found] == [("board", "proposal/0"), ("mayor", "proposal/0")]
+
+
+def test_what_was_answered_to_commands_is_asked_for_all_at_once(sql):
+    """Those followed before are answered as then, whoever follows them in the meantime, and however often."""
+    sql.together(adding("proposal/old"))
+
+    def follows(stream, then=None):
+        def work(uow):
+            key = f"c.{stream}.0"
+            before = uow.answer(key)
+            if before is not None:
+                return f"again {before['seq']}"
+            made = adding(stream)(uow)
+            if then is not None:
+                then(uow)
+            assert uow.answer(key) == {"seq": made}
+            return made
+
+        return work
+
+    def fails(uow):
+        uow.run("SELECT 1")  # Written, and undone.
+        raise Refused("rule", "No.")
+
+    def looks(uow):
+        uow.run("SELECT 1")  # All that was pending is in the database now.
+
+    asked, crowd = [], Crowd(sql)
+    expect = sql._turns._transaction.expect
+    sql._turns._transaction.expect = lambda shared, commands: (asked.append(len(commands)), expect(shared, commands))
+    together = sql.together
+    keys = iter(("c.proposal/old.0", *["c.proposal/a.0"] * 2, *["c.proposal/b.0"] * 3, *["c.proposal/c.0"] * 2))
+    given = threading.Lock()
+
+    def keyed(work):
+        with given:
+            key = next(keys)
+        return together(work, key)
+
+    sql.together = keyed
+    came = crowd.let(
+        ("old", follows("proposal/old")),
+        ("a", follows("proposal/a")),
+        ("a again", follows("proposal/a")),
+        ("b fails", follows("proposal/b", fails)),
+        ("b", follows("proposal/b", looks)),
+        ("b again", follows("proposal/b")),
+        ("c", follows("proposal/c")),
+        ("c again", follows("proposal/c")),
+    )
+    assert asked == [8]
+    assert isinstance(came.pop("b fails"), Refused)
+    assert came == {
+        "old": "again 1",
+        "a": 2,
+        "a again": "again 2",
+        "b": 3,
+        "b again": "again 3",
+        "c": 4,
+        "c again": "again 4",
+    }
+    with sql.read() as reader:
+        whole(reader)

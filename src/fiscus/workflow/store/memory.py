@@ -68,7 +68,7 @@ class MemoryStore:
             finally:
                 unit.leave()
 
-    def together(self, work: Callable[[UnitOfWork], T]) -> T:
+    def together(self, work: Callable[[UnitOfWork], T], command: str = "") -> T:
         """Do a piece of work in a transaction."""
         with self.begin() as unit:
             result = work(unit)

@@ -149,6 +149,13 @@ def answer(text: str) -> Document:
 
 
 @cache
+def answers_to(dialect: str, commands: int) -> str:
+    """A statement for what was answered to so many commands, as the driver wants it."""
+    statement = f"SELECT id, answer FROM commands WHERE id IN ({', '.join('?' * commands)})"
+    return statement if dialect == "sqlite" else pyformat(statement)
+
+
+@cache
 def held_in(books: int) -> str:
     """A statement for the accounts of so many books."""
     return f"SELECT book, period, fund, bucket, balance, hard FROM accounts WHERE book IN ({', '.join('?' * books)})"

@@ -7,7 +7,7 @@ than the disk does. Writers come one after another: in SQLite by ``BEGIN IMMEDIA
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
@@ -75,6 +75,10 @@ class SqlTransaction:
             shared.committing = False  # Where a statement failed, PostgreSQL undoes and says so.
             raise FiscusError(rows.FAILED)
 
+    def expect(self, shared: Shared, commands: Sequence[str]) -> None:
+        found = shared.connection.execute(rows.answers_to(self.dialect, len(commands)), commands).fetchall()
+        shared.answers.update(dict.fromkeys(commands) | dict(found))
+
     def run(self, shared: Shared, work: Callable[[SqlUnit], T]) -> T:
         unit = SqlUnit(shared, self.dialect)
         try:
@@ -136,10 +140,10 @@ class SqlStore:
         except self._driver.Error as error:
             raise self._told(error) from error
 
-    def together(self, work: Callable[[SqlUnit], T]) -> T:
+    def together(self, work: Callable[[SqlUnit], T], command: str = "") -> T:
         """Do a piece of work in a transaction that it may share with that of others, and come back when it is durable."""
         try:
-            result: T = self._turns.together(work)
+            result: T = self._turns.together(work, command)
         except self._driver.Error as error:
             raise self._told(error) from error
         return result

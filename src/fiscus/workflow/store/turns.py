@@ -11,7 +11,7 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -39,6 +39,7 @@ class Shared:
         connection: Of the driver.
         end: Of the log, as the transaction leaves it.
         pending: What is to be written with the commit.
+        answers: What the database has as answers to commands, those that were asked about; None for one that was not followed.
         torn: Whether writing what was pending failed half-way: nothing of the transaction can be kept.
         committing: Whether the database was asked to commit.
     """
@@ -46,6 +47,7 @@ class Shared:
     connection: Any
     end: End
     pending: Pending = field(default_factory=Pending)
+    answers: dict[str, str | None] = field(default_factory=dict)
     torn: bool = False
     committing: bool = False
 
@@ -62,6 +64,9 @@ class Transaction(Protocol):
 
     def finish(self, shared: Shared) -> None:
         """Write what is pending and the end of the log, and commit."""
+
+    def expect(self, shared: Shared, commands: Sequence[str]) -> None:
+        """Look up at once what was answered to commands that are about to be followed."""
 
     def run(self, shared: Shared, work: Callable[[Any], Any]) -> Any:
         """Do a piece of work inside it; nothing of one that fails is left.
@@ -81,14 +86,15 @@ class Ticket:
 
     Args:
         work: To be done; None for somebody who wants a transaction of their own.
+        command: Id of the one that it follows; empty for none.
     """
 
-    __slots__ = ("_lock", "done", "error", "result", "settled", "taken", "work")
+    __slots__ = ("_lock", "command", "done", "error", "result", "settled", "taken", "work")
 
-    def __init__(self, work: Callable[[Any], Any] | None = None) -> None:
+    def __init__(self, work: Callable[[Any], Any] | None = None, command: str = "") -> None:
         self._lock = threading.Lock()
         self._lock.acquire()
-        self.work = work
+        self.work, self.command = work, command
         self.taken, self.settled, self.done = False, False, False  # By somebody who does it; and told.
         self.result: Any = None
         self.error: BaseException | None = None
@@ -181,13 +187,13 @@ class Turns:
         finally:
             self._pass_on()
 
-    def together(self, work: Callable[[Any], Any]) -> Any:
+    def together(self, work: Callable[[Any], Any], command: str = "") -> Any:
         """Do a piece of work, perhaps with that of others in the same transaction; gives what it gives, once that is durable.
 
         Raises:
             Exception: What the work raised, or the database where it could not be kept.
         """
-        ticket = Ticket(work)
+        ticket = Ticket(work, command)
         self._queue(ticket)
         if not ticket.done:
             self._lead(ticket)
@@ -293,8 +299,15 @@ class Turns:
 
     def _do(self, shared: Shared, tickets: list[Ticket], grow: bool) -> int:
         """How many pieces of work are to be kept."""
-        done = 0
-        for ticket in tickets:  # It grows.
+        done = asked = 0
+        if grow:
+            self._take(tickets)
+        for number, ticket in enumerate(tickets):  # It grows.
+            if number == asked:
+                commands = [each.command for each in tickets[asked:] if each.command]
+                if commands:
+                    self._transaction.expect(shared, commands)
+                asked = len(tickets)
             try:
                 assert ticket.work is not None
                 ticket.result = self._transaction.run(shared, ticket.work)
@@ -303,12 +316,16 @@ class Turns:
                 raise
             except (Exception, SystemExit) as error:
                 ticket.error = error
-            if grow and len(tickets) < MOST:
-                with self._lock:
-                    if self._waiting and self._waiting[0].work is not None:
-                        self._waiting[0].taken = True
-                        tickets.append(self._waiting.popleft())
+            if grow and number + 1 == len(tickets):
+                self._take(tickets)
         return done
+
+    def _take(self, tickets: list[Ticket]) -> None:
+        """Those who wait, as long as nobody among them wants a transaction of their own."""
+        with self._lock:
+            while len(tickets) < MOST and self._waiting and self._waiting[0].work is not None:
+                self._waiting[0].taken = True
+                tickets.append(self._waiting.popleft())
 
     def _pass_on(self) -> None:
         """The next one's turn, if anybody waits."""

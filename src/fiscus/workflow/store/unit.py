@@ -69,7 +69,6 @@ class SqlUnit(SqlReader):
         self._mine = Pending()
         self._wrote = False
         self._over = ""
-        self._new: set[str] = set()  # Commands that were asked for and not followed before.
 
     def run(self, statement: str, values: Sequence[Any] = ()) -> Any:
         """A statement, which finds everything written that was to be."""
@@ -92,6 +91,7 @@ class SqlUnit(SqlReader):
             self._begin_writing()
             for account in self._mine.money:  # From here on the database has it, and it has to be asked.
                 self._end.books.pop(account.book, None)
+            self._shared.answers.clear()
             self._mine.flush(self._write_all)
 
     def _begin_writing(self) -> None:
@@ -107,6 +107,7 @@ class SqlUnit(SqlReader):
     def _settle_others(self) -> None:
         """Write what others want written; where that fails, half of it may be."""
         if self._shared.pending:
+            self._shared.answers.clear()
             try:
                 self._shared.pending.flush(self._write_all)
             except BaseException:
@@ -175,13 +176,12 @@ class SqlUnit(SqlReader):
         for pending in (self._mine, self._shared.pending):
             if command in pending.commands:
                 return rows.answer(pending.commands[command])
-        if command in self._new:
-            return None
-        row = self._look(rows.ANSWER, (command,)).fetchone()
-        if row is not None:
-            return rows.answer(row[0])
-        self._new.add(command)
-        return None
+        known = self._shared.answers
+        if command not in known:
+            row = self._look(rows.ANSWER, (command,)).fetchone()
+            known[command] = None if row is None else row[0]
+        text = known[command]
+        return None if text is None else rows.answer(text)
 
     def balances(self, books: Sequence[str] = (), bucket: str = "") -> Mapping[Account, int]:
         if not books:
@@ -356,6 +356,7 @@ class SqlUnit(SqlReader):
             self._end.families.clear()
         if self._wrote:
             self._end.books.clear()
+            self._shared.answers.clear()
         self._end.restore(self._saved)
         if self._finish is not None:
             return  # All of the transaction is its own, and whoever began it undoes it.
