@@ -23,6 +23,7 @@ from typing import Any
 
 from common import Rows, row
 
+from fiscus.web.serve import collect_seldom
 from fiscus.workflow.actor import Actor
 from fiscus.workflow.authority.reading import matrix_from_text
 from fiscus.workflow.funds.books import SetBudget
@@ -34,7 +35,7 @@ from fiscus.workflow.service import administer, adopt_policy, follow, reading, s
 from fiscus.workflow.store.sql import SqlStore
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
-BATCH, TURNS, PEOPLE = 128, 9, 32
+BATCH, TURNS, PEOPLE = 256, 9, 32
 BARE = "bare transaction of four writes"
 TEXT = "x" * 600
 """About as many bytes as an event has."""
@@ -116,6 +117,7 @@ def _compare(made: Rows, name: str, url: str) -> None:
     for person, about in (("hal", "signature"), ("bea", "last signature, money reserved")):
         ways[f"{about}, one after another"] = _signing(store, names[:half], hashes, person, 1)
         ways[f"{about}, {PEOPLE} people at once"] = _signing(store, names[half:], hashes, person, PEOPLE)
+    collect_seldom()  # As the server does.
     taken = _in_turns(ways)
     bare = statistics.median(taken.pop(BARE))
     made.append(row(workload, BARE, bare))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from contextlib import nullcontext
 
@@ -48,6 +49,10 @@ def provider_trouble(settings: Settings) -> str:
     return ""
 
 
+COLLECT = (50_000, 10, 20)
+"""Objects that come before the youngest are looked through, and how often that is for each time the older ones are."""
+
+
 def serve(office: Office, settings: Settings, host: str, port: int, *, notify: bool = True) -> None:
     """Answer requests until somebody stops it.
 
@@ -64,10 +69,20 @@ def serve(office: Office, settings: Settings, host: str, port: int, *, notify: b
     sys.setswitchinterval(SWITCH)
     _seal(office)
     sender = Sender(office, settings_for(settings.origin)) if notify else nullcontext()
+    app = make_app(office, settings)
+    collect_seldom()
     with sender:
-        uvicorn.run(
-            make_app(office, settings), host=host, port=port, log_level="warning", access_log=False, server_header=False
-        )
+        uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, server_header=False)
+
+
+def collect_seldom() -> None:
+    """Have Python look for garbage in cycles seldom: it stops everybody for a tenth of a second to look through all that is kept.
+
+    What is there now is not looked through again.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT)
 
 
 def _seal(office: Office) -> None:
