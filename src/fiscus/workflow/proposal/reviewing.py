@@ -25,10 +25,11 @@ def approve(proposal: Proposal, command: do.Approve, actor: Actor, context: Cont
     refused = _stale(proposal, command.hash)
     if refused:
         return refused
-    stage = _stage_for(proposal, command.stage, actor, context)
-    if isinstance(stage, Refusal):
-        return stage
-    act, role = f"stage:{stage.name}", _role(proposal, stage, actor, context)
+    found = _stage_for(proposal, command.stage, actor, context)
+    if isinstance(found, Refusal):
+        return found
+    stage, role = found
+    act = f"stage:{stage.name}"
     refused = (
         _signed_before(proposal, stage, actor, context)
         or barred(context.history, actor, act, context.registry)
@@ -69,21 +70,22 @@ def _stale(proposal: Proposal, hash_: str) -> Refusal | None:
     )
 
 
-def _stage_for(proposal: Proposal, wanted: str, actor: Actor, context: Context) -> Stage | Refusal:
-    """The open stage that an actor may sign; the one they have not signed yet where there are several."""
+def _stage_for(proposal: Proposal, wanted: str, actor: Actor, context: Context) -> tuple[Stage, str] | Refusal:
+    """The open stage that an actor may sign, and in which role; the one they have not signed yet where there are several."""
     there = [stage for stage in proposal.open_stages if wanted in ("", stage.name)]
     if not there:
         known = ", ".join(stage.name for stage in proposal.open_stages)
         return Refusal("authority.no_stage", f"No stage {wanted!r} waits for a signature; what waits is {known}.")
-    mine = [stage for stage in there if _role(proposal, stage, actor, context)]
+    mine = [(stage, role) for stage in there if (role := _role(proposal, stage, actor, context))]
     if not mine:
         roles = ", ".join(sorted({role for stage in there for role in proposal.roles_of(stage)}))
         who = f"{actor.person} for {actor.behalf}" if actor.behalf else actor.person
         return Refusal(
             "authority.not_entitled", f"{who} may not sign now: that takes the role {roles} for {proposal.unit}."
         )
-    fresh = [stage for stage in mine if not _signed_before(proposal, stage, actor, context)]
-    return (fresh or mine)[0]
+    if len(mine) == 1:
+        return mine[0]
+    return next((each for each in mine if not _signed_before(proposal, each[0], actor, context)), mine[0])
 
 
 def _role(proposal: Proposal, stage: Stage, actor: Actor, context: Context) -> str:
@@ -184,9 +186,10 @@ def give_back(proposal: Proposal, command: do.Return, actor: Actor, context: Con
 
 
 def _against(proposal: Proposal, kind: str, reason: str, actor: Actor, context: Context) -> Outcome:
-    stage = _stage_for(proposal, "", actor, context)
-    if isinstance(stage, Refusal):
-        return stage
+    found = _stage_for(proposal, "", actor, context)
+    if isinstance(found, Refusal):
+        return found
+    stage, _ = found
     act = f"stage:{stage.name}"
     refused = reason_missing(reason) or barred(context.history, actor, act, context.registry)
     return refused or [Entry(kind, {"reason": reason, "stage": stage.name, "act": act, "hash": proposal.hash})]
