@@ -644,6 +644,33 @@ def test_what_waits_is_found_once_it_is_written(sql):
     assert [tuple(row) for row in found] == [("board", "proposal/0"), ("mayor", "proposal/0")]
 
 
+def test_a_command_that_nobody_can_look_for_is_its_own_trouble(sql):
+    counted = commits(sql)
+    keyed = {"poison": "c.\0", "half": "c.\ud800", "other": "c.other"}
+    together = sql.together
+
+    def follows(uow):
+        (event,) = note(uow, f"proposal/{threading.get_ident()}")
+        return event.seq
+
+    def remembers(key):
+        def work(uow):
+            uow.remember(key, {"seq": follows(uow)})
+
+        return work
+
+    sql.together = lambda work: together(work, work.key)
+    works = []
+    for name, key in keyed.items():
+        work = remembers(key)
+        work.key = key
+        works.append((name, work))
+    came = Crowd(sql).let(*works)
+    assert came.pop("other") is None
+    assert {type(error) for error in came.values()} == {InvalidInput}
+    assert counted == [1]
+
+
 def test_what_was_answered_to_commands_is_asked_for_all_at_once(sql):
     """Those followed before are answered as then, whoever follows them in the meantime, and however often."""
     sql.together(adding("proposal/old"))

@@ -151,11 +151,16 @@ def checked(row: Row) -> Row:
     for value in row:
         kind = type(value)
         if kind is str:
-            if "\0" in value or not (value.isascii() or _whole(value)):
+            if not storable(value):
                 raise InvalidInput(f"the store cannot keep this: {value[:60]!r} holds a NUL or half a character")
         elif kind is not int or not -(2**63) <= value < 2**63:
             raise InvalidInput(f"the store cannot keep this: {value!r} is neither a text nor an integer of 64 bits")
     return row
+
+
+def storable(text: str) -> bool:
+    """Whether every database can keep a text, or look for it: without NUL, and of whole characters."""
+    return "\0" not in text and (text.isascii() or _whole(text))
 
 
 def _whole(text: str) -> bool:

@@ -19,6 +19,7 @@ from fiscus.workflow.store import rows
 from fiscus.workflow.store.connections import Connections, engine_of
 from fiscus.workflow.store.ending import End
 from fiscus.workflow.store.migrating import migrate
+from fiscus.workflow.store.pending import storable
 from fiscus.workflow.store.reading import SqlReader
 from fiscus.workflow.store.turns import BUSY, Shared, Spoilt, Turns
 from fiscus.workflow.store.unit import SqlUnit
@@ -76,8 +77,10 @@ class SqlTransaction:
             raise FiscusError(rows.FAILED)
 
     def expect(self, shared: Shared, commands: Sequence[str]) -> None:
-        found = shared.connection.execute(rows.answers_to(self.dialect, len(commands)), commands).fetchall()
-        shared.answers.update(dict.fromkeys(commands) | dict(found))
+        asked = [command for command in commands if storable(command)]  # Of others, whoever follows them hears it.
+        if asked:
+            found = shared.connection.execute(rows.answers_to(self.dialect, len(asked)), asked).fetchall()
+            shared.answers.update(dict.fromkeys(asked) | dict(found))
 
     def run(self, shared: Shared, work: Callable[[SqlUnit], T]) -> T:
         unit = SqlUnit(shared, self.dialect)

@@ -178,7 +178,7 @@ class SqlUnit(SqlReader):
                 return rows.answer(pending.commands[command])
         known = self._shared.answers
         if command not in known:
-            row = self._look(rows.ANSWER, (command,)).fetchone()
+            row = self._look(rows.ANSWER, (named(command),)).fetchone()
             known[command] = None if row is None else row[0]
         text = known[command]
         return None if text is None else rows.answer(text)
