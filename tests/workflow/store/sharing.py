@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 
+from fiscus.errors import FiscusError
 from fiscus.workflow.audit.log import unbroken
 from fiscus.workflow.audit.merkle import root_of
 from fiscus.workflow.ports import Filter
@@ -51,3 +52,16 @@ def whole(reader):
     assert [each.number for each in booked] == list(range(1, len(booked) + 1))
     assert all(each.seq <= head.size for each in booked)
     assert sum(reader.balances().values()) == 0
+
+
+def told(came):
+    """What came of a piece of work, to be compared."""
+    return (type(came).__name__, str(came)) if isinstance(came, BaseException) else came
+
+
+def outcome(together, work):
+    """The same, of one that is done now."""
+    try:
+        return together(work)
+    except FiscusError as error:
+        return told(error)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 
 import pytest
-from sharing import Crowd, whole
+from sharing import Crowd, outcome, told, whole
 from writing import account, fund, note
 
-from fiscus.errors import FiscusError, InvalidInput, Overdrawn, Refused
+from fiscus.errors import InvalidInput, Overdrawn, Refused
 from fiscus.workflow.ports import Account, Transfer
 from fiscus.workflow.store import ending
 from fiscus.workflow.store.memory import MemoryStore
@@ -79,17 +79,6 @@ def step(uow, seq, kind, places, amount):
     if kind == "select" and hasattr(uow, "run"):
         uow.run("SELECT 1")  # What is pending is written first.
     return looks.get(kind, lambda: None)()
-
-
-def told(came):
-    return (type(came).__name__, str(came)) if isinstance(came, BaseException) else came
-
-
-def outcome(together, work):
-    try:
-        return together(work)
-    except FiscusError as error:
-        return told(error)
 
 
 def budgeted(store, amount):

@@ -11,7 +11,7 @@ from collections import Counter
 import psycopg
 import pytest
 import sqlalchemy as sa
-from sharing import Crowd, whole
+from sharing import Crowd, outcome, told, whole
 from worker import content, give, prepare, shown
 from writing import account, fund, note
 
@@ -408,17 +408,6 @@ def test_lists_within_a_transaction_are_those_of_memory(sql):
         assert {number: told(each) for number, each in came.items()} == expected
         with sql.read() as one, memory.read() as other:
             assert everything(one) == everything(other)
-
-
-def told(came):
-    return (type(came).__name__, str(came)) if isinstance(came, BaseException) else came
-
-
-def outcome(together, work):
-    try:
-        return together(work)
-    except FiscusError as error:
-        return told(error)
 
 
 def everything(reader):
