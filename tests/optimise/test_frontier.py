@@ -256,11 +256,15 @@ def test_every_point_over_the_budget_is_what_a_cold_solve_finds(seed):
         assert fiscus.violations(changed, point.spend) == []
 
 
+def with_a_budget(draw):
+    """The first problem, of a seed and those a hundred, two hundred... later, whose budget is finite and above zero."""
+    drawn = map(draw, itertools.count(0, 100))
+    return next(each for each in drawn if np.isfinite(each.budget).all() and each.budget.sum() > 0)
+
+
 @pytest.mark.parametrize("seed", range(15))
 def test_points_of_yes_or_no_plans_are_what_enumeration_finds(seed):
-    problem = grid_problem(np.random.default_rng(1000 + seed))
-    if not np.isfinite(problem.budget).all() or problem.budget.sum() == 0:
-        pytest.skip("no finite budget was drawn")
+    problem = with_a_budget(lambda more: grid_problem(np.random.default_rng(1000 + seed + more)))
     made = frontier(problem, values=np.array([0.5, 0.9, 1.3]) * float(problem.budget.sum()), gap=1e-7)
     for point in made.points:
         best, _ = enumerate_best(at_budget(problem, point.parameter))
@@ -474,9 +478,13 @@ def test_the_published_mean_variance_frontier_is_reproduced():
 
 @pytest.mark.parametrize("seed", range(12))
 def test_full_alignment_with_a_feasible_plan_is_that_plan(seed):
-    problem, witness = random_problem(np.random.default_rng(seed), soft=False)
-    if not np.isfinite(problem.budget).all() or problem.budget.sum() == 0:
-        pytest.skip("no finite budget was drawn")
+    drawn = {}
+
+    def draw(more):
+        problem, drawn["witness"] = random_problem(np.random.default_rng(seed + more), soft=False)
+        return problem
+
+    problem, witness = with_a_budget(draw), drawn["witness"]
     made = frontier(problem, "alignment", reference=witness, points=4)
     last = made.points[-1]
     assert last.alignment == pytest.approx(1.0, abs=1e-6)

@@ -110,3 +110,11 @@ def store(request):
     made = SqlStore.open(request.getfixturevalue(f"{request.param}_url"))
     yield made
     made.close()
+
+
+@pytest.fixture
+def sql(url):
+    """A store in each kind of database."""
+    store = SqlStore.open(url)
+    yield store
+    store.close()

@@ -168,6 +168,15 @@ class Transfer:
     memo: str = ""
 
 
+def changes(transfers: Sequence[Transfer]) -> list[tuple[Account, int]]:
+    """What each account gains in all, minor units, in an order that is the same for everyone; accounts that gain nothing are left out."""
+    total: dict[Account, int] = {}
+    for each in transfers:
+        total[each.source] = total.get(each.source, 0) - each.amount
+        total[each.target] = total.get(each.target, 0) + each.amount
+    return [(account, change) for account, change in sorted(total.items()) if change]
+
+
 @dataclass(frozen=True, slots=True)
 class Booked:
     """A transfer as written.

@@ -19,13 +19,6 @@ PLACES = [
 ]
 
 
-@pytest.fixture
-def sql(url):
-    store = SqlStore.open(url)
-    yield store
-    store.close()
-
-
 @pytest.mark.parametrize("most", [ending.MOST_TEXT, 150])
 def test_they_are_those_of_memory_one_after_another(sql, most, monkeypatch):
     """Random moves, controls, looks and failures, in groups on a database and one by one in memory."""

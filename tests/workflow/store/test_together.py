@@ -26,13 +26,6 @@ from fiscus.workflow.store.memory import MemoryStore
 from fiscus.workflow.store.sql import SqlStore
 
 
-@pytest.fixture
-def sql(url):
-    store = SqlStore.open(url)
-    yield store
-    store.close()
-
-
 def commits(store):
     """Of how many pieces of work each commit is from now on."""
     counted, kept, transaction = [], [], store._turns._transaction

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from fiscus.core.money import written
 from fiscus.workflow.funds.books import CASH, Books, Key, describe
-from fiscus.workflow.ports import Account, Transfer
+from fiscus.workflow.ports import Account, Transfer, changes
 from fiscus.workflow.proposal.content import Content, Item
 from fiscus.workflow.refusal import Refusal
 
@@ -69,20 +69,16 @@ def short_of(
     transfers: Sequence[Transfer], books: Books, balances: Mapping[Account, int], currency: str
 ) -> Refusal | None:
     """The first account that would fall below nothing and must not."""
-    change: dict[Account, int] = {}
-    for each in transfers:
-        change[each.source] = change.get(each.source, 0) - each.amount
-        change[each.target] = change.get(each.target, 0) + each.amount
-    for account in sorted(change):
+    for account, change in changes(transfers):
         if account.bucket == "appropriated" or not is_hard(account, books):
             continue
         there = balances.get(account, 0)
-        if there + change[account] < 0:
+        if there + change < 0:
             key = Key(account.book, account.period, account.fund)
             rule = "funds.no_cash" if account.book == CASH else "funds.unavailable"
             return Refusal(
                 rule,
-                f"{describe(key, begins=True)} has {written(there, currency)} {account.bucket}, and {written(-change[account], currency)} "
+                f"{describe(key, begins=True)} has {written(there, currency)} {account.bucket}, and {written(-change, currency)} "
                 "is wanted.",
             )
     return None

@@ -183,7 +183,8 @@ class Proposal:
         values.update(
             self.__dict__
         )  # A tenth of the time of ``dataclasses.replace``, and four of them are in a decision.
-        values.pop("open_stages", None)
+        for name in _KEPT:
+            values.pop(name, None)
         values.update(changes)
         if len(values) != len(_FIELDS):
             raise TypeError(f"a proposal has no {', '.join(sorted(set(changes) - set(_FIELDS)))}")
@@ -191,6 +192,8 @@ class Proposal:
 
 
 _FIELDS = tuple(each.name for each in fields(Proposal))
+_KEPT = tuple(name for name, value in vars(Proposal).items() if isinstance(value, cached_property))
+"""What a proposal found out about itself; a copy finds it out anew."""
 
 
 def index_of(proposal: Proposal, due: str) -> Index:

@@ -25,8 +25,9 @@ from fiscus.workflow.ports import (
     Transfer,
     UnitOfWork,
     Written,
+    changes,
 )
-from fiscus.workflow.store.money import changes, fallen, overdrawn
+from fiscus.workflow.store.money import fallen, overdrawn
 from fiscus.workflow.store.rows import COMMITTED, FAILED, LEFT, dump, folded
 
 T = TypeVar("T")

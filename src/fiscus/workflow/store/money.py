@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fiscus.errors import Overdrawn
-from fiscus.workflow.ports import Account, Transfer
+from fiscus.workflow.ports import Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +23,6 @@ class Held:
 
 UNUSED = Held(0, True)
 """An account before anything is booked to it."""
-
-
-def changes(transfers: Sequence[Transfer]) -> list[tuple[Account, int]]:
-    """What each account gains in all, minor units, in an order that is the same for everyone."""
-    total: dict[Account, int] = {}
-    for each in transfers:
-        total[each.source] = total.get(each.source, 0) - each.amount
-        total[each.target] = total.get(each.target, 0) + each.amount
-    return [(account, change) for account, change in sorted(total.items()) if change]
 
 
 def fallen(account: Account, after: int, hard: bool) -> bool:

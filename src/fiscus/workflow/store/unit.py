@@ -21,9 +21,10 @@ from fiscus.workflow.ports import (
     Stamp,
     Transfer,
     Written,
+    changes,
 )
 from fiscus.workflow.store import rows
-from fiscus.workflow.store.money import UNUSED, Held, changes, fallen, overdrawn
+from fiscus.workflow.store.money import UNUSED, Held, fallen, overdrawn
 from fiscus.workflow.store.pending import NOWHERE, Change, Pending, checked, named
 from fiscus.workflow.store.reading import SqlReader
 from fiscus.workflow.store.rows import COMMITTED, FAILED, LEFT
