@@ -14,11 +14,12 @@ import rfc8785
 
 from fiscus.errors import InvalidInput
 
-_VALUE = re.compile(rb'":-?\d(?:\d*[.eE]|\d{15})')
-_ELEMENT = re.compile(rb"[\[,]-?\d(?:\d*[.eE]|\d{15})")
+_in_an_object, _in_a_list, _first_in_a_list = (
+    re.compile(before + rb"-?\d(?:\d*[.eE]|\d{15})").search for before in (rb'":', rb",", rb"\[")
+)
 """Fractions, exponents and long numbers in objects and lists, which RFC 8785 writes in its own way; inside a text they only cost time.
 
-Two expressions, as each begins with what a search can leap to.
+Three expressions, as a search leaps to what one begins with.
 """
 
 
@@ -45,7 +46,8 @@ def canonical(document: Any) -> bytes:
         except (orjson.JSONEncodeError, ValueError, TypeError, RecursionError):
             pass  # The careful way says what is wrong.
         else:
-            if found.isascii() and b"\x7f" not in found and not _VALUE.search(found) and not _ELEMENT.search(found):
+            rare = _in_an_object(found) or _in_a_list(found) or _first_in_a_list(found)
+            if not rare and found.isascii() and b"\x7f" not in found:
                 return found  # Many times as fast, and the same where there is nothing rare.
     try:
         return rfc8785.dumps(document)

@@ -22,8 +22,7 @@ BUCKETS = ("appropriated", "available", "reserved", "released", "committed", "ac
 """Where money of a book stands. What is appropriated is owed by the outside: its balance is never above zero."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """An event before it is written.
 
     Attributes:
@@ -35,8 +34,7 @@ class Entry:
     data: Document
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(NamedTuple):
     """What all events of one command share.
 
     Attributes:
@@ -54,8 +52,7 @@ class Stamp:
     command: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """An event as written.
 
     Attributes:
@@ -81,8 +78,7 @@ class Written:
     hash: str
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(NamedTuple):
     """What a stream is found by.
 
     Attributes:
@@ -149,8 +145,7 @@ class Account(NamedTuple):
     bucket: str
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(NamedTuple):
     """Money from one account to another: both sides at once, so that all accounts always add up to nothing.
 
     Attributes:
@@ -192,8 +187,7 @@ class Booked:
     transfer: Transfer
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(NamedTuple):
     """Something to tell the outside, kept with the decision and sent later.
 
     Attributes:
@@ -220,8 +214,7 @@ class Head:
     root: str
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(NamedTuple):
     """Streams to look for; fields left alone do not matter.
 
     Attributes:

@@ -42,7 +42,16 @@ class Stage:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {
+            "name": self.name,
+            "role": self.role,
+            "unit": self.unit,
+            "need": self.need,
+            "of": self.of,
+            "days": self.days,
+            "escalate": self.escalate,
+            "signature": self.signature,
+        }
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Stage:

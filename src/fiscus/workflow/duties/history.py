@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fiscus.workflow.actor import Actor
 from fiscus.workflow.identity.registry import Registry
 from fiscus.workflow.refusal import Refusal
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(NamedTuple):
     """A part that somebody had.
 
     Attributes:
@@ -29,7 +28,8 @@ class Act:
 
 def humans(person: str, behalf: str, registry: Registry) -> frozenset[str]:
     """Whom an act counts for: who acted and for whom, each as the human who answers for them."""
-    return frozenset({registry.accountable(person), registry.accountable(behalf or person)})
+    one = registry.accountable(person)
+    return frozenset((one,)) if behalf in ("", person) else frozenset((one, registry.accountable(behalf)))
 
 
 def parts(history: Iterable[Act], registry: Registry) -> dict[str, dict[str, Act]]:

@@ -7,21 +7,19 @@ fills all places; where there is none, Hall's theorem names stages that together
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from fiscus.workflow.duties.history import Act, in_words, parts
-from fiscus.workflow.identity.people import HUMAN
 from fiscus.workflow.identity.registry import Registry
 from fiscus.workflow.refusal import Refusal
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """Places of one kind that are still to be filled.
 
     Attributes:
@@ -75,8 +73,9 @@ def staff(slots: Sequence[Slot], history: Sequence[Act], registry: Registry, at:
 
 def _holders(slot: Slot, registry: Registry, at: datetime) -> frozenset[str]:
     """Active humans who hold a role of a slot."""
-    found = frozenset(person for role in slot.roles for person in registry.holders(role, slot.unit, at))
-    return frozenset(person for person in found if registry.people[person].kind == HUMAN)
+    first, *more = slot.roles
+    found = registry.humans(first, slot.unit, at)
+    return found.union(*(registry.humans(role, slot.unit, at) for role in more)) if more else found
 
 
 def _able(slot: Slot, holders: frozenset[str], had: Mapping[str, Mapping[str, Act]]) -> tuple[str, ...]:

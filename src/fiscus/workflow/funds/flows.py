@@ -42,7 +42,7 @@ def transfers_of(
             for key in books.over(item.unit, period, item.fund, parents)
         ]
         before, after = _in_cash(source), _in_cash(target)
-        if before != after:
+        if books.cash and before != after:
             found += [
                 Transfer(key.account(before), key.account(after), amount, line, memo) for key in books.cash_from(period)
             ]

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 
 from fiscus.workflow.canonical import timestamp
-from fiscus.workflow.identity.people import SERVICE, Delegation, Grant, Key, Person
+from fiscus.workflow.identity.people import HUMAN, SERVICE, Delegation, Grant, Key, Person
+from fiscus.workflow.once import once
 
 ADMINISTRATOR = "administrator"
 """Role whose holders change people, units and policies; it gives no part in any decision about money."""
+
+NEVER = "~"
+"""Later than every moment that ``timestamp`` writes."""
+
+_AT_NO_TIME = (NEVER, NEVER, frozenset[str]())
 
 AUDITOR = "auditor"
 """Role whose holders read the log; administrators do too. An authority matrix may have auditors of its own, who do not by that."""
@@ -40,21 +45,21 @@ class Registry:
     keys: tuple[Key, ...] = ()
     exclusive: tuple[tuple[str, str], ...] = ()
 
-    @cached_property
+    @once
     def _grants_of(self) -> Mapping[str, tuple[Grant, ...]]:
         found: dict[str, list[Grant]] = {}
         for grant in self.grants:
             found.setdefault(grant.person, []).append(grant)
         return {person: tuple(grants) for person, grants in found.items()}
 
-    @cached_property
+    @once
     def _grants_to(self) -> Mapping[str, tuple[Grant, ...]]:
         found: dict[str, list[Grant]] = {}
         for grant in self.grants:
             found.setdefault(grant.role, []).append(grant)
         return {role: tuple(grants) for role, grants in found.items()}
 
-    @cached_property
+    @once
     def _known_entitled(self) -> dict[tuple[str, str], Mapping[str, tuple[Grant, ...]]]:
         return {}
 
@@ -72,7 +77,7 @@ class Registry:
                 self._known_entitled[key] = known
         return known
 
-    @cached_property
+    @once
     def _delegated_to(self) -> Mapping[str, tuple[Delegation, ...]]:
         found: dict[str, list[Delegation]] = {}
         for delegation in self.delegations:
@@ -88,8 +93,11 @@ class Registry:
 
     def accountable(self, person: str) -> str:
         """The human who counts for duties: the one who answers for a service account, else the person."""
-        found = self.people.get(person)
-        return found.accountable if found is not None and found.kind == SERVICE else person
+        return self._answering.get(person, person)
+
+    @once
+    def _answering(self) -> Mapping[str, str]:
+        return {person.id: person.accountable for person in self.people.values() if person.kind == SERVICE}
 
     def upwards(self, unit: str) -> Iterator[str]:
         """A unit and all above it."""
@@ -111,12 +119,33 @@ class Registry:
         moment = timestamp(at)
         return frozenset([p for p, grants in self._entitled(role, unit).items() if _in_force(grants, moment)])
 
+    def humans(self, role: str, unit: str, at: datetime) -> frozenset[str]:
+        """The ``holders`` that are no programs; looked for once for all the time in which they are the same."""
+        moment, key = timestamp(at), (role, unit)
+        since, until, known = self._known_humans.get(key, _AT_NO_TIME)
+        if since <= moment < until:
+            return known
+        entitled = self._entitled(role, unit)
+        edges = {edge for grants in entitled.values() for grant in grants for edge in (grant.since, grant.until)} - {""}
+        found = frozenset(p for p in self.holders(role, unit, at) if self.people[p].kind == HUMAN)
+        if key in self._known_entitled:
+            since, until = (
+                max((e for e in edges if e <= moment), default=""),
+                min((e for e in edges if e > moment), default=NEVER),
+            )
+            self._known_humans[key] = (since, until, found)
+        return found
+
+    @once
+    def _known_humans(self) -> dict[tuple[str, str], tuple[str, str, frozenset[str]]]:
+        return {}
+
     def roles_of(self, person: str, at: datetime) -> frozenset[str]:
         """Roles somebody holds themselves, anywhere."""
         moment = timestamp(at)
         return frozenset(grant.role for grant in self._grants_of.get(person, ()) if grant.in_force(moment))
 
-    @cached_property
+    @once
     def _below(self) -> Mapping[str, tuple[str, ...]]:
         """Each unit with all below it."""
         found: dict[str, list[str]] = {}

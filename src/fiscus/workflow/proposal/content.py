@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
 from typing import Any
 
 from fiscus.core.money import currency, written
 from fiscus.errors import InvalidInput
 from fiscus.workflow.authority.routing import relative_change
 from fiscus.workflow.canonical import canonical, digest
+from fiscus.workflow.once import once
 
 ORIGINS = ("optimiser", "learned", "manual")
 """Who made the amounts: a solver, a learned policy, people."""
@@ -73,7 +73,7 @@ class Content:
     parent: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
-    @cached_property
+    @once
     def document(self) -> dict[str, Any]:
         """As JSON."""
         return {
@@ -87,27 +87,27 @@ class Content:
             "evidence": dict(self.evidence),
         }
 
-    @cached_property
+    @once
     def body(self) -> bytes:
         """As stored."""
         return canonical(self.document)
 
-    @cached_property
+    @once
     def digest(self) -> str:
         """Of the body."""
         return digest(self.document)
 
-    @cached_property
-    def by_cell(self) -> Mapping[Cell, Item]:
+    @once
+    def by_cell(self) -> dict[Cell, Item]:
         """Items by period and line."""
         return {item.cell: item for item in self.items}
 
-    @cached_property
+    @once
     def total(self) -> int:
         """Minor units; of a reallocation what it adds to the lines that gain."""
         return sum(item.amount for item in self.items if not self.parent or item.amount > 0)
 
-    @cached_property
+    @once
     def prior(self) -> int | None:
         """Last year's total, minor units; None where no line had any."""
         known = [item.prior for item in self.items if item.prior is not None]
@@ -118,12 +118,12 @@ class Content:
         """Against last year, as a fraction; None where last year had nothing."""
         return relative_change(self.total, self.prior)
 
-    @cached_property
+    @once
     def units(self) -> tuple[str, ...]:
         """Units it touches, each once, sorted."""
         return tuple(sorted({item.unit for item in self.items}))
 
-    @cached_property
+    @once
     def by_source(self) -> Mapping[tuple[str, str, str], int]:
         """Minor units by unit, period and fund, in the order of the items."""
         found: dict[tuple[str, str, str], int] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -54,9 +54,8 @@ class Context(Protocol):
     def books(self) -> Books:
         """Budgets."""
 
-    @property
-    def balances(self) -> Mapping[Account, int]:
-        """Money of the accounts that there are."""
+    def balances(self, books: Sequence[str]) -> Mapping[Account, int]:
+        """Money of the accounts that there are in some books, minor units."""
 
     @property
     def parent(self) -> Proposal | None:

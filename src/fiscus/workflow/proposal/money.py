@@ -31,7 +31,10 @@ def booked(
 ) -> list[Transfer] | Refusal:
     """Moves of lines as transfers in the books, or which account has too little."""
     transfers = transfers_of(moves, proposal.items(content), context.books, context.registry.parents, memo)
-    return short_of(transfers, context.books, context.balances, proposal.currency) or transfers
+    if not transfers:
+        return transfers
+    balances = context.balances(sorted({account.book for each in transfers for account in (each.source, each.target)}))
+    return short_of(transfers, context.books, balances, proposal.currency) or transfers
 
 
 def freed(proposal: Proposal, content: Content, context: Context) -> list[Transfer] | Refusal:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from fiscus.workflow.actor import Actor
 from fiscus.workflow.authority.matrix import Stage
 from fiscus.workflow.canonical import minute, moment, timestamp
-from fiscus.workflow.duties.history import Act, barred
+from fiscus.workflow.duties.history import Act, barred, humans
 from fiscus.workflow.duties.sessions import clash
 from fiscus.workflow.duties.staffing import staff
 from fiscus.workflow.ports import Entry
@@ -76,7 +76,7 @@ def _stage_for(proposal: Proposal, wanted: str, actor: Actor, context: Context) 
     if not there:
         known = ", ".join(stage.name for stage in proposal.open_stages)
         return Refusal("authority.no_stage", f"No stage {wanted!r} waits for a signature; what waits is {known}.")
-    mine = [(stage, role) for stage in there if (role := _role(proposal, stage, actor, context))]
+    mine = [(stage, role) for stage in there for role in _roles(proposal, stage, actor, context)[:1]]
     if not mine:
         roles = ", ".join(sorted({role for stage in there for role in proposal.roles_of(stage)}))
         who = f"{actor.person} for {actor.behalf}" if actor.behalf else actor.person
@@ -88,11 +88,10 @@ def _stage_for(proposal: Proposal, wanted: str, actor: Actor, context: Context) 
     return next((each for each in mine if not _signed_before(proposal, each[0], actor, context)), mine[0])
 
 
-def _role(proposal: Proposal, stage: Stage, actor: Actor, context: Context) -> str:
-    """The role in which an actor may sign a stage; empty for none."""
-    may = context.registry.may
-    roles = proposal.roles_of(stage)
-    return next((role for role in roles if may(actor.person, actor.behalf, role, proposal.unit, context.at)), "")
+def _roles(proposal: Proposal, stage: Stage, actor: Actor, context: Context) -> list[str]:
+    """Roles in which an actor may sign a stage."""
+    may, unit, at = context.registry.may, proposal.unit, context.at
+    return [role for role in proposal.roles_of(stage) if may(actor.person, actor.behalf, role, unit, at)]
 
 
 def _signed_before(proposal: Proposal, stage: Stage, actor: Actor, context: Context) -> Refusal | None:
@@ -124,16 +123,29 @@ def _leaves_nobody(
     proposal: Proposal, signed: Proposal, stage: Stage, actor: Actor, context: Context
 ) -> Refusal | None:
     """A signature that would leave a later stage without people, where without it there are enough."""
+    registry, at, unit = context.registry, context.at, proposal.unit
+    signing = humans(actor.person, actor.behalf, registry)
+    besides = _roles_besides(proposal, stage)
+    if len(signing) == 1 and all(signing.isdisjoint(registry.humans(role, unit, at)) for role in besides):
+        return None  # One place less, and one less who could fill it and no other.
     act = Act(actor.person, actor.behalf, f"stage:{stage.name}", proposal.id)
-    after = staff(slots_of(signed, context.registry), (*context.history, act), context.registry, context.at)
+    after = staff(slots_of(signed, registry), (*context.history, act), registry, at)
     if not isinstance(after, Refusal):
         return None
-    before = staff(slots_of(proposal, context.registry), context.history, context.registry, context.at)
+    before = staff(slots_of(proposal, registry), context.history, registry, at)
     if isinstance(before, Refusal):
         return None  # Nothing is lost by signing.
     return Refusal(
         "duties.leaves_nobody", f"If you sign, others cannot: {after.reason} Let somebody else sign {stage.name}."
     )
+
+
+def _roles_besides(proposal: Proposal, stage: Stage) -> list[str]:
+    """Roles that a proposal needs people of, those of one stage aside."""
+    others = [
+        role for step in proposal.path for each in step if each.name != stage.name for role in proposal.roles_of(each)
+    ]
+    return others if proposal.parent else [*others, proposal.release_role, proposal.reconcile_role]
 
 
 def _adopted(proposal: Proposal, context: Context) -> Entry | Refusal:

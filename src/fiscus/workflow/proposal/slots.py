@@ -15,19 +15,14 @@ def slots_of(proposal: Proposal, registry: Registry) -> tuple[Slot, ...]:
         proposal: With its path.
         registry: Says who counts for whom.
     """
-    stages = tuple(
-        Slot(
-            f"stage:{stage.name}",
-            proposal.roles_of(stage),
-            proposal.unit,
-            missing,
-            stage.of,
-            frozenset(h for each in given for h in humans(each.person, each.behalf, registry)),
-        )
-        for stage in proposal.stages
-        if (missing := stage.need - len(given := proposal.given(stage.name))) > 0
-    )
-    if proposal.parent:
-        return stages  # The money of a reallocation is released and reconciled with its parent's.
-    ends = (("release", proposal.release_role), ("reconcile", proposal.reconcile_role))
-    return (*stages, *(Slot(kind, (role,), proposal.unit, 1) for kind, role in ends))
+    found, unit = [], proposal.unit
+    for stage in proposal.stages:
+        given = proposal.given(stage.name)
+        if len(given) < stage.need:
+            signed = frozenset().union(*[humans(each.person, each.behalf, registry) for each in given])
+            roles, missing = proposal.roles_of(stage), stage.need - len(given)
+            found.append(Slot(f"stage:{stage.name}", roles, unit, missing, stage.of, signed))
+    if not proposal.parent:  # The money of a reallocation is released and reconciled with its parent's.
+        found.append(Slot("release", (proposal.release_role,), unit, 1))
+        found.append(Slot("reconcile", (proposal.reconcile_role,), unit, 1))
+    return tuple(found)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from fiscus.workflow.authority.matrix import Path, Stage
 from fiscus.workflow.duties.history import Act
+from fiscus.workflow.once import once
 from fiscus.workflow.ports import Index
 from fiscus.workflow.proposal.content import Cell, Content, Item
 from fiscus.workflow.proposal.transitions import IN_REVIEW
@@ -17,8 +17,7 @@ PLACES = ("released", "committed", "actual")
 """Where money of a line can be once it left the reserve."""
 
 
-@dataclass(frozen=True, slots=True)
-class Approval:
+class Approval(NamedTuple):
     """One signature.
 
     Attributes:
@@ -128,13 +127,13 @@ class Proposal:
         """Its name in the store."""
         return f"proposal/{self.id}"
 
-    def items(self, content: Content) -> dict[Cell, Item]:
+    def items(self, content: Content) -> Mapping[Cell, Item]:
         """Its lines by period and id, those that reallocations brought in included.
 
         Args:
             content: Its current version.
         """
-        return {item.cell: item for item in (*self.extra, *content.items)}
+        return {item.cell: item for item in self.extra} | content.by_cell if self.extra else content.by_cell
 
     def left(self, content: Content) -> dict[Cell, int]:
         """Money of each line that is still reserved, minor units.
@@ -154,9 +153,9 @@ class Proposal:
 
     def given(self, stage: str) -> tuple[Approval, ...]:
         """Approvals of a stage."""
-        return tuple(approval for approval in self.approvals if approval.stage == stage)
+        return tuple([approval for approval in self.approvals if approval.stage == stage])
 
-    @cached_property
+    @once
     def open_stages(self) -> tuple[Stage, ...]:
         """Stages that wait for somebody now."""
         if self.status != IN_REVIEW or self.step >= len(self.path):
@@ -192,7 +191,7 @@ class Proposal:
 
 
 _FIELDS = tuple(each.name for each in fields(Proposal))
-_KEPT = tuple(name for name, value in vars(Proposal).items() if isinstance(value, cached_property))
+_KEPT = tuple(name for name, value in vars(Proposal).items() if isinstance(value, once))
 """What a proposal found out about itself; a copy finds it out anew."""
 
 
@@ -225,10 +224,10 @@ def to_json(proposal: Proposal) -> dict[str, Any]:
     return {name: now[name] for name in _PLAIN} | {
         "versions": list(proposal.versions),
         "path": [[stage.to_json() for stage in step] for step in proposal.path],
-        "approvals": [[a.stage, a.person, a.behalf, a.at, a.emergency] for a in proposal.approvals],
+        "approvals": [list(approval) for approval in proposal.approvals],
         "escalated": list(proposal.escalated),
         "broken": list(proposal.broken),
-        "acts": [[act.person, act.behalf, act.kind, act.proposal] for act in proposal.acts],
+        "acts": [list(act) for act in proposal.acts],
         "adjusted": [[*cell, amount] for cell, amount in proposal.adjusted.items()],
         "extra": [asdict(item) for item in proposal.extra],
         "places": [[*cell, *there] for cell, there in proposal.places.items()],

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cached_property
 
 from fiscus.workflow.actor import Actor
 from fiscus.workflow.authority.matrix import Matrix
 from fiscus.workflow.canonical import timestamp
 from fiscus.workflow.duties.history import Act
-from fiscus.workflow.funds.books import CASH, Books
+from fiscus.workflow.funds.books import Books
 from fiscus.workflow.identity.registry import Registry
 from fiscus.workflow.identity.signatures import approval_message, verify
+from fiscus.workflow.once import once
 from fiscus.workflow.ports import Account, Filter, UnitOfWork
 from fiscus.workflow.proposal import commands as do
 from fiscus.workflow.proposal.content import Content
@@ -62,24 +62,24 @@ class Moment:
         self._uow, self._proposal, self._command, self._actor = uow, proposal, command, actor
         self.at, self.registry, self.policy, self.books = at, office.registry, office.policy, office.books
 
-    @cached_property
+    @once
     def matrix(self) -> Matrix:
         return reading.matrix(self._uow, self.policy)
 
-    @cached_property
+    @once
     def pinned(self) -> Matrix | None:
         return reading.matrix(self._uow, self._proposal.policy) if self._proposal and self._proposal.policy else None
 
-    @cached_property
+    @once
     def content(self) -> Content | None:
         return reading.content(self._uow, self._proposal.content) if self._proposal else None
 
-    @cached_property
+    @once
     def history(self) -> tuple[Act, ...]:
-        lineage = next((each.lineage for each in (self._proposal, self.parent, self.replaced) if each is not None), "")
-        return reading.lineage_acts(self._uow, lineage) if lineage else ()
+        relative = self._proposal or self.parent or self.replaced
+        return () if relative is None else reading.lineage_acts(self._uow, relative.lineage)
 
-    @cached_property
+    @once
     def rolling(self) -> int:
         """What the owner has in the works or got for the same lines, within so many days."""
         days, proposal, content = self.matrix.rolling_days, self._proposal, self.content
@@ -96,38 +96,31 @@ class Moment:
             amount += sum(max(item.amount, 0) for item in items if item.line in lines)
         return amount
 
-    @cached_property
-    def balances(self) -> Mapping[Account, int]:
-        """Money of every budget above any of the lines, those that reallocations brought in included, and cash."""
-        if self._proposal is None or self.content is None:
-            return {}
-        units = {item.unit for item in self._proposal.items(self.content).values()}
-        above = {node for unit in units for node in self.registry.upwards(unit)}
-        books = {key.book for key in self.books.hard if key.book in above}
-        return self._uow.balances(sorted(books | ({CASH} if self.books.cash else set())))
+    def balances(self, books: Sequence[str]) -> Mapping[Account, int]:
+        return self._uow.balances(books)
 
-    @cached_property
+    @once
     def parent(self) -> Proposal | None:
         name = self._proposal.parent if self._proposal else ""
         if self._proposal is None and isinstance(self._command, do.Reallocate):
             name = self._command.content.parent
         return reading.proposal(self._uow, name) if name else None
 
-    @cached_property
+    @once
     def parent_content(self) -> Content | None:
         return reading.content(self._uow, self.parent.content) if self.parent else None
 
-    @cached_property
+    @once
     def replaced(self) -> Proposal | None:
         if self._proposal is not None or not isinstance(self._command, do.Draft) or not self._command.supersedes:
             return None
         return reading.proposal(self._uow, self._command.supersedes)
 
-    @cached_property
+    @once
     def session_roles(self) -> frozenset[str]:
         return self._uow.session_roles(self._actor.session) if self._actor.session else frozenset()
 
-    @cached_property
+    @once
     def signed(self) -> bool:
         command, actor = self._command, self._actor
         if self._proposal is None or not isinstance(command, do.Approve) or not command.signature:

@@ -26,7 +26,7 @@ def current_policy(reader: Reader) -> str:
     record = reader.load(STREAM)
     if record is None:
         raise Refused("policy.none", "No authority matrix is in force yet: adopt one first (fiscus policy adopt FILE).")
-    return str(record.state["current"])
+    return reading.POLICIES.get(record.text, lambda: str(record.state["current"]))
 
 
 def adopt_policy(matrix: Matrix, uow: UnitOfWork, *, actor: Actor, at: datetime, key: str = "") -> Answer:

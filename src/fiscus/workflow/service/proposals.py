@@ -49,10 +49,11 @@ def follow(command: do.Command, uow: UnitOfWork, *, actor: Actor, at: datetime, 
 
 @dataclass(slots=True)
 class _Loaded:
-    """A proposal and the number of its last event."""
+    """A proposal, the number of its last event, and the text of its record."""
 
     proposal: Proposal | None
     version: int
+    text: str
 
 
 class _Family:
@@ -81,7 +82,9 @@ class _Family:
 
     def _load(self, name: str) -> _Loaded:
         record = self.uow.load(f"proposal/{name}")
-        return _Loaded(None, 0) if record is None else _Loaded(reading.proposal_of(record), record.version)
+        if record is None:
+            return _Loaded(None, 0, "")
+        return _Loaded(reading.proposal_of(record), record.version, record.text)
 
     def _supersede(self, command: do.Draft) -> None:
         other = self._load(command.supersedes)
@@ -108,7 +111,7 @@ class _Family:
         written = self.uow.append(
             stream, loaded.version, self.stamp, entries, to_json(proposal), index_of(proposal, due)
         )
-        reading.keep_proposal(self.uow, stream, proposal)
+        reading.keep_proposal(self.uow, stream, proposal, loaded.text)
         for event in written:
             transfers = from_data(event.data.get("transfers", ()))
             if transfers:

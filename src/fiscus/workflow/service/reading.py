@@ -34,21 +34,37 @@ class Parsed:
         self.size, self.weigh, self.lock = size, weigh, Lock()
         self.kept: OrderedDict[str, Any] = OrderedDict()
         self.weight = 0
+        self._last: tuple[str, Any] = ("", None)
 
     def get(self, key: str, make: Callable[[], T]) -> T:
         """What was made before, or is made now."""
+        last, found = self._last  # As people and budgets are at decision after decision: no lock for it.
+        if last is not key:
+            found = self._get(key, make)
+            self._last = (key, found)
+        known: T = found
+        return known
+
+    def _get(self, key: str, make: Callable[[], Any]) -> Any:
         with self.lock:
             if key in self.kept:
                 self.kept.move_to_end(key)
-                found: T = self.kept[key]
-                return found
+                return self.kept[key]
         made = make()
         self.keep(key, made)
         return made
 
-    def keep(self, key: str, made: Any) -> None:
-        """Keep what was made already."""
+    def keep(self, key: str, made: Any, *, instead_of: str = "") -> None:
+        """Keep what was made already.
+
+        Args:
+            key: By which it is asked for.
+            made: What it says.
+            instead_of: Key of what hardly anybody will ask for any more.
+        """
         with self.lock:
+            if instead_of in self.kept and instead_of != key:
+                self.weight -= self._weight(instead_of, self.kept.pop(instead_of))
             if key not in self.kept:
                 self.weight += self._weight(key, made)
             self.kept[key] = made
@@ -69,6 +85,7 @@ PROPOSALS = Parsed(8_000_000, lambda text, proposal: len(text))
 
 REGISTRIES = Parsed(8)
 BOOKS = Parsed(8)
+POLICIES = Parsed(8)
 """What streams add up to, by the text that says so: it is the same object as long as the text is the same."""
 
 
@@ -95,16 +112,25 @@ def proposal_of(record: Record) -> Proposal:
     return PROPOSALS.get(record.text, lambda: state.from_json(record.state))
 
 
-def keep_proposal(reader: Reader, stream: str, proposal: Proposal) -> None:
-    """What a proposal has just become, so that nobody parses what was only written."""
+def keep_proposal(reader: Reader, stream: str, proposal: Proposal, before: str) -> None:
+    """What a proposal has just become, so that nobody parses what was only written.
+
+    Args:
+        reader: Of the unit of work that wrote it.
+        stream: Its name.
+        proposal: As it stands now.
+        before: Text of its record until now; empty for none.
+    """
     record = reader.load(stream)
     if record is not None:
-        PROPOSALS.keep(record.text, proposal)
+        PROPOSALS.keep(record.text, proposal, instead_of=before)
 
 
 def lineage_acts(reader: Reader, lineage: str) -> tuple[Act, ...]:
     """Parts that people had in a lineage: in all proposals about the same money."""
     records = reader.find(Filter(kind="proposal", lineage=lineage))
+    if len(records) == 1:
+        return proposal_of(records[0]).acts
     return tuple(act for record in records for act in proposal_of(record).acts)
 
 

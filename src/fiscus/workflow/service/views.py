@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -125,12 +125,12 @@ def listed(
     if which == "mine" and not wanted.waiting:
         return Listed(())
     if which not in ("mine", "others"):
-        found = reader.find(replace(wanted, limit=limit + 1, offset=offset))
+        found = reader.find(wanted._replace(limit=limit + 1, offset=offset))
         return Listed(tuple(_row(record, at) for record in found[:limit]), len(found) > limit)
     rows: list[Row] = []
     passed, start, size = 0, 0, limit + limit // 4 + 1
     while True:  # Who may sign depends on more than an index knows: they may have done so, and others not yet.
-        found = reader.find(replace(wanted, limit=size, offset=start))
+        found = reader.find(wanted._replace(limit=size, offset=start))
         for record in found:
             if _for(record, registry, person, at) == (which == "mine"):
                 passed += 1
@@ -161,11 +161,11 @@ def counted(reader: Reader, registry: Registry, person: str, at: datetime, which
 def _wanted(registry: Registry, person: str, at: datetime, which: str, text: str) -> Filter:
     base = Filter(kind="proposal", text=text)
     if which == "mine":
-        return replace(base, waiting=places_of(registry, person, at))
+        return base._replace(waiting=places_of(registry, person, at))
     return {
-        "others": replace(base, status=OPEN),
-        "overdue": replace(base, status=OPEN, overdue=timestamp(at)),
-        "own": replace(base, owner=person),
+        "others": base._replace(status=OPEN),
+        "overdue": base._replace(status=OPEN, overdue=timestamp(at)),
+        "own": base._replace(owner=person),
     }.get(which, base)
 
 
@@ -407,7 +407,7 @@ class View:
             "submitted": proposal.submitted,
             "path": [[stage.to_json() for stage in step] for step in proposal.path],
             "step": proposal.step,
-            "approvals": [asdict(approval) for approval in proposal.approvals],
+            "approvals": [approval._asdict() for approval in proposal.approvals],
             "places": [[*cell, *there] for cell, there in sorted(proposal.places.items())],
             "content": self.content.document,
         }

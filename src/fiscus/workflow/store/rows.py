@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -20,9 +21,6 @@ STREAM = (
     *("title", "search", "updated", "stream"),
 )
 """Columns of a stream, its name last: so the same row serves an INSERT and an UPDATE."""
-
-INDEXED = ("owner", "lineage")
-"""Columns of a stream that have an index of their own; that of lists changes at every event."""
 
 FOUND = ", ".join(name for name in STREAM if name != "search")
 """Columns that a record is made of."""
@@ -71,14 +69,14 @@ def pyformat(statement: str) -> str:
 
 
 @cache
-def changed_stream(indexed: tuple[str, ...]) -> str:
-    """A statement that changes a stream; SQLite writes an index anew for every column named, whether it differs or not.
+def changed_stream(owner: bool, lineage: bool) -> tuple[str, Callable[[tuple[Any, ...]], tuple[Any, ...]]]:
+    """A statement that changes a stream, and what takes its values out of those of ``STREAM``.
 
-    Args:
-        indexed: Those of ``INDEXED`` that differ.
+    SQLite writes an index anew for every column named, whether it differs or not: the two that have one are named where they differ.
     """
-    names = [name for name in STREAM[:-1] if name not in INDEXED or name in indexed]
-    return f"UPDATE streams SET {', '.join(f'{name} = ?' for name in names)} WHERE stream = ?"
+    names = [name for name in STREAM if (name != "owner" or owner) and (name != "lineage" or lineage)]
+    changes = ", ".join(f"{name} = ?" for name in names[:-1])
+    return f"UPDATE streams SET {changes} WHERE stream = ?", itemgetter(*(STREAM.index(name) for name in names))
 
 
 def dump(document: Any) -> str:
@@ -125,9 +123,8 @@ def change_of_stream(before: Index, row: tuple[Any, ...], index: Index) -> tuple
         row: Values of ``STREAM``.
         index: What it is found by from now on.
     """
-    differ = tuple(name for name in INDEXED if getattr(before, name) != getattr(index, name))
-    values = [value for name, value in zip(STREAM, row, strict=True) if name not in INDEXED or name in differ]
-    return changed_stream(differ), tuple(values)
+    statement, values = changed_stream(before.owner != index.owner, before.lineage != index.lineage)
+    return statement, values(row)
 
 
 def record(row: Sequence[Any]) -> Record:

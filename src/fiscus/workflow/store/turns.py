@@ -23,6 +23,9 @@ from fiscus.workflow.store.pending import Pending
 MOST = 64
 """Pieces of work that one commit makes durable, at most: the first of them waits for the last."""
 
+PAUSE = 0.0005
+"""Seconds without anybody new after which nobody else is waited for."""
+
 BUSY = f"others have been writing for {WAIT_SECONDS} seconds: try again later"
 NESTED = "a unit of work is open in this thread already: end it before another begins"
 NOT_KEPT = "the database could not keep this, nor what others gave it at the same time: try again"
@@ -151,6 +154,8 @@ class Turns:
         self._busy = False
         self._thread = 0  # Whose turn it is.
         self._known: End | None = None
+        self._expected = 1  # As many as came the last time.
+        self._gathered: Ticket | None = None  # Of one who waits for them.
 
     def enter(self) -> Shared:
         """Wait for a turn, and begin a transaction; ``leave`` ends both.
@@ -211,6 +216,9 @@ class Turns:
             if self._thread == me:
                 raise FiscusError(NESTED)
             self._waiting.append(ticket)
+            if self._gathered is not None and len(self._waiting) + 1 >= self._expected:
+                self._gathered.wake()
+                self._gathered = None
         try:
             if not ticket.wait(WAIT_SECONDS):
                 with self._lock:
@@ -238,6 +246,7 @@ class Turns:
         """Do the work of everybody who waits, commit, and tell them."""
         tickets = [ticket]
         try:
+            self._gather()
             try:
                 self._attempt(tickets)
             except Exception:
@@ -254,10 +263,24 @@ class Turns:
             if not isinstance(error, Exception):
                 raise
         finally:
+            self._expected = len(tickets)
             for each in tickets[1:]:
                 each.done = True
                 each.wake()
             self._pass_on()
+
+    def _gather(self) -> None:
+        """Let those come back who were told together: one who writes while they come stumbles over each of them, again and again."""
+        call, before = Ticket(), -1
+        while True:
+            with self._lock:
+                self._gathered = None
+                there = len(self._waiting)
+                if there + 1 >= self._expected or there == before:
+                    return
+                self._gathered, before = call, there
+            if call.wait(PAUSE):
+                return
 
     def _alone(self, ticket: Ticket) -> None:
         """Do one piece of work in a transaction of its own."""

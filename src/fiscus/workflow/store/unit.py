@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from itertools import chain
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from fiscus.errors import Conflict, FiscusError, InvalidInput
@@ -150,9 +150,14 @@ class SqlUnit(SqlReader):
         if not (wanted.kind and wanted.lineage) or wanted != Filter(kind=wanted.kind, lineage=wanted.lineage):
             return super().find(wanted)
         key = (wanted.kind, wanted.lineage)
-        known = (record for name in self._family(key) if (record := self.load(name)) is not None)
-        found = [record for record in known if (record.index.kind, record.index.lineage) == key]
-        return sorted(found, key=lambda record: (record.updated, record.stream), reverse=True)
+        found = []
+        for name in self._family(key):
+            record = self.load(name)
+            if record is not None and (record.index.kind, record.index.lineage) == key:
+                found.append(record)
+        if len(found) > 1:
+            found.sort(key=lambda record: (record.updated, record.stream), reverse=True)
+        return found
 
     def _family(self, key: tuple[str, str]) -> set[str]:
         """Names of a kind and lineage, those included that are not written yet."""
@@ -211,8 +216,11 @@ class SqlUnit(SqlReader):
 
     def _held(self, account: Account) -> Held | None:
         """What an account has, without what this unit of work changes; None for one that is not there."""
-        self._look_into((account.book,))
-        return self._end.books[account.book].get(account)
+        book = self._end.books.get(account.book)
+        if book is None:
+            self._look_into((account.book,))
+            book = self._end.books[account.book]
+        return book.get(account)
 
     @_whole
     def append(
@@ -223,15 +231,11 @@ class SqlUnit(SqlReader):
         if version != expected:
             raise Conflict(f"{stream} is at {version}, not at {expected} any more: look again and decide again.")
         self._open()
-        for name in (
-            stream,
-            index.owner,
-            index.unit,
-            index.lineage,
-            *(part for place in index.waiting for part in place),
-        ):
-            named(name)
-        index = replace(index, waiting=tuple(dict.fromkeys(index.waiting))) if len(index.waiting) > 1 else index
+        if len(index.waiting) > 1:
+            index = index._replace(waiting=tuple(dict.fromkeys(index.waiting)))
+        if record is None or _found_by(index) != _found_by(before):
+            for name in (stream, index.owner, index.unit, index.lineage, *chain.from_iterable(index.waiting)):
+                named(name)
         row = checked(rows.new_stream(stream, expected + len(entries), state, index, stamp.at))
         self._before.setdefault(stream, record)
         made = self._events(stream, expected, stamp, entries)
@@ -289,8 +293,9 @@ class SqlUnit(SqlReader):
     def _change(self, account: Account, change: int) -> None:
         held = self._held(account)  # First, as it may write what is pending.
         before = self._mine.money.get(account)
-        after = (held or UNUSED).balance + (before or 0) + change
-        if fallen(account, after, (held or UNUSED).hard):
+        balance, hard = held or UNUSED
+        after = balance + (before or 0) + change
+        if fallen(account, after, hard):
             raise overdrawn(account, after)
         if held is None and before is None:
             for part in account:
@@ -309,7 +314,7 @@ class SqlUnit(SqlReader):
     @_whole
     def send(self, notices: Sequence[Notice]) -> None:
         self._open()
-        self._mine.notices += [checked((notice.topic, rows.dump(notice.body))) for notice in notices]
+        self._mine.notices += [(named(notice.topic), rows.dump(notice.body)) for notice in notices]
 
     def sent(self, numbers: Sequence[int]) -> None:
         for number in numbers:
@@ -394,6 +399,11 @@ class SqlUnit(SqlReader):
         except Exception:
             self._over = FAILED
             raise
+
+
+def _found_by(index: Index) -> tuple[Any, ...]:
+    """Names among what a stream is found by."""
+    return index.owner, index.unit, index.lineage, index.waiting
 
 
 def _event(event: Written) -> tuple[Any, ...]:
