@@ -33,3 +33,22 @@ def test_large_ones_take_the_place_of_many():
     assert list(kept.kept) == ["too large"]
     kept.keep("small", 1)
     assert (list(kept.kept), kept.weight) == (["small"], 1)
+
+
+def test_what_is_over_makes_room_for_what_comes_instead():
+    kept = Parsed(10, lambda key, made: made)
+    kept.keep("first", 4)
+    kept.keep("second", 4)
+    kept.keep("third", 6, instead_of="first")
+    assert (list(kept.kept), kept.weight) == (["second", "third"], 10)
+    kept.keep("third", 6, instead_of="third")
+    kept.keep("fourth", 0, instead_of="never there")
+    assert (list(kept.kept), kept.weight) == (["second", "third", "fourth"], 10)
+
+
+def test_the_last_is_given_again_for_the_same_text_alone():
+    made, kept = [], Parsed(1)
+    text, other = "".join(["te", "xt"]), "".join(["ot", "her"])
+    for key in (text, text, other, other, text):
+        assert kept.get(key, lambda key=key: made.append(key) or key.upper()) == key.upper()
+    assert made == ["text", "other", "text"]

@@ -503,5 +503,18 @@ def test_who_holds_a_role_is_what_each_grant_says():
                 and registry.is_active(each.person)
             }
             assert registry.holders(role, unit, at) == entitled
+            assert registry.humans(role, unit, at) == entitled - {"bot"}
             assert {name for name in (*people, "gone") if registry.holds(name, role, unit, at)} == entitled
     assert set(registry._known_entitled) == set(itertools.product("xy", ("", *parents)))
+    assert set(registry._known_humans) == set(registry._known_entitled)
+
+
+def test_humans_are_looked_for_anew_whenever_a_grant_begins_or_ends():
+    grants = (Grant("a", "x", "", "2026-01-02T00:00:00.000000Z", "2026-01-04T00:00:00.000000Z"),)
+    registry = Registry({"a": Person("a", "a")}, {"city": ""}, grants=grants)
+    source = random.Random(20261129)
+    begin, end = datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 4, tzinfo=UTC)
+    edges = [edge + timedelta(microseconds=more) for edge in (begin, end) for more in (-1, 0, 1)]
+    for _ in range(200):
+        at = source.choice([*edges, begin + (end - begin) * source.uniform(-2, 3)])
+        assert registry.humans("x", "city", at) == ({"a"} if begin <= at < end else set())

@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections import Counter
 
+from writing import note
+
 from fiscus.errors import FiscusError
 from fiscus.workflow.audit.log import unbroken
 from fiscus.workflow.audit.merkle import root_of
-from fiscus.workflow.ports import Filter
+from fiscus.workflow.ports import Filter, Notice
 
 
 class Crowd:
@@ -65,3 +67,35 @@ def outcome(together, work):
         return together(work)
     except FiscusError as error:
         return told(error)
+
+
+def commits(store):
+    """Of how many pieces of work each commit is from now on."""
+    counted, kept, transaction = [], [], store._turns._transaction
+    opened, run, finish = transaction.opened, transaction.run, transaction.finish
+
+    def opening(known):
+        kept.clear()
+        return opened(known)
+
+    def running(shared, work):
+        made = run(shared, work)
+        kept.append(work)
+        return made
+
+    def finishing(shared):
+        finish(shared)
+        counted.append(len(kept))
+
+    transaction.opened, transaction.run, transaction.finish = opening, running, finishing
+    return counted
+
+
+def adding(stream, version=0, **data):
+    def work(uow):
+        (event,) = note(uow, stream, version, **data)
+        uow.send([Notice("a", {"stream": stream})])
+        uow.remember(f"c.{stream}.{version}", {"seq": event.seq})
+        return event.seq
+
+    return work

@@ -11,7 +11,7 @@ from collections import Counter
 import psycopg
 import pytest
 import sqlalchemy as sa
-from sharing import Crowd, outcome, told, whole
+from sharing import Crowd, adding, commits, outcome, told, whole
 from worker import content, give, prepare, shown
 from writing import account, fund, note
 
@@ -24,38 +24,6 @@ from fiscus.workflow.service import follow
 from fiscus.workflow.store import ending, turns
 from fiscus.workflow.store.memory import MemoryStore
 from fiscus.workflow.store.sql import SqlStore
-
-
-def commits(store):
-    """Of how many pieces of work each commit is from now on."""
-    counted, kept, transaction = [], [], store._turns._transaction
-    opened, run, finish = transaction.opened, transaction.run, transaction.finish
-
-    def opening(known):
-        kept.clear()
-        return opened(known)
-
-    def running(shared, work):
-        made = run(shared, work)
-        kept.append(work)
-        return made
-
-    def finishing(shared):
-        finish(shared)
-        counted.append(len(kept))
-
-    transaction.opened, transaction.run, transaction.finish = opening, running, finishing
-    return counted
-
-
-def adding(stream, version=0, **data):
-    def work(uow):
-        (event,) = note(uow, stream, version, **data)
-        uow.send([Notice("a", {"stream": stream})])
-        uow.remember(f"c.{stream}.{version}", {"seq": event.seq})
-        return event.seq
-
-    return work
 
 
 def test_work_alone_is_kept(store):

@@ -1,0 +1,124 @@
+"""Whoever leads after many were told together waits for them to come back, and for nobody who stays away."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from sharing import Crowd, adding, commits, whole
+
+from fiscus.workflow.store import turns
+
+FOR_EVER = 60
+"""Seconds that a test does not wait: whoever waits so long was forgotten."""
+
+
+def crowd_of(store, *names):
+    """So many who were told together."""
+    came = Crowd(store).let(*((name, adding(f"proposal/{name}")) for name in names))
+    assert not [each for each in came.values() if isinstance(each, BaseException)]
+
+
+def begun(store, name):
+    """A thread that gives work, and what comes of it."""
+    came = []
+
+    def run():
+        try:
+            came.append(store.together(adding(f"proposal/{name}")))
+        except BaseException as error:
+            came.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, came
+
+
+def until(true):
+    """Look again and again."""
+    while not true():
+        pass
+
+
+def test_those_who_were_told_together_are_waited_for(sql, monkeypatch):
+    monkeypatch.setattr(turns, "PAUSE", FOR_EVER)
+    counted = commits(sql)
+    crowd_of(sql, *"abc")
+    first, came = begun(sql, "d")
+    until(lambda: sql._turns._gathered is not None)
+    second, _ = begun(sql, "e")
+    until(lambda: len(sql._turns._waiting) == 1)
+    assert came == []
+    third, _ = begun(sql, "f")
+    for thread in (first, second, third):
+        thread.join(FOR_EVER / 2)
+        assert not thread.is_alive()
+    assert counted == [3, 3]
+    with sql.read() as reader:
+        whole(reader)
+
+
+def test_nobody_is_waited_for_who_stays_away(sql, monkeypatch):
+    counted = commits(sql)
+    crowd_of(sql, *"abc")
+    sql.together(adding("proposal/d"))  # Waits a moment, and sees that nobody comes.
+    monkeypatch.setattr(turns, "PAUSE", FOR_EVER)
+    thread, came = begun(sql, "e")
+    thread.join(FOR_EVER / 2)
+    assert came == [5]
+    assert counted == [3, 1, 1]
+
+
+def test_as_long_as_somebody_comes_the_others_are_waited_for(sql, monkeypatch):
+    """Of four who were told, three come back, one after the other; after a moment in which nobody came they are done."""
+    wait, moments = turns.Ticket.wait, threading.Semaphore(0)
+
+    def waiting(ticket, seconds=-1):
+        return wait(ticket, seconds) if seconds != turns.PAUSE else not moments.acquire(timeout=FOR_EVER)
+
+    counted = commits(sql)
+    crowd_of(sql, *"abcd")
+    monkeypatch.setattr(turns.Ticket, "wait", waiting)
+    threads = [begun(sql, "e")[0]]
+    until(lambda: sql._turns._gathered is not None)
+    for number, name in enumerate("fg", start=1):
+        threads.append(begun(sql, name)[0])
+        until(lambda number=number: len(sql._turns._waiting) == number)
+        moments.release()
+    moments.release()
+    for thread in threads:
+        thread.join(FOR_EVER / 2)
+    assert counted == [4, 3]
+
+
+def test_a_writer_of_their_own_is_not_forgotten_meanwhile(sql, monkeypatch):
+    monkeypatch.setattr(turns, "PAUSE", 0.1)
+    counted = commits(sql)
+    crowd_of(sql, *"abc")
+    thread, came = begun(sql, "d")
+    until(lambda: sql._turns._gathered is not None or came)
+    with sql.begin() as uow:
+        adding("proposal/e")(uow)
+        uow.commit()
+    thread.join(FOR_EVER / 2)
+    assert came == [4]
+    assert counted[:2] == [3, 1]
+    with sql.read() as reader:
+        whole(reader)
+
+
+def test_whoever_is_interrupted_while_they_wait_keeps_nobody_waiting(sql, monkeypatch):
+    crowd_of(sql, *"abc")
+    wait = turns.Ticket.wait
+
+    def interrupted(ticket, seconds=-1):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(turns.Ticket, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        sql.together(adding("proposal/d"))
+    monkeypatch.setattr(turns.Ticket, "wait", wait)
+    monkeypatch.setattr(turns, "PAUSE", FOR_EVER)
+    thread, came = begun(sql, "d")
+    thread.join(FOR_EVER / 2)
+    assert came == [4]
