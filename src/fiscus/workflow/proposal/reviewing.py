@@ -231,4 +231,4 @@ def due_of(proposal: Proposal, stage: Stage) -> str:
 
 def next_due(proposal: Proposal) -> str:
     """The first deadline of what waits, empty for none."""
-    return min((due for stage in proposal.open_stages if (due := due_of(proposal, stage))), default="")
+    return min([due for stage in proposal.open_stages if (due := due_of(proposal, stage))], default="")

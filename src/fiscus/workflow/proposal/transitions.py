@@ -57,6 +57,9 @@ def in_words(status: str) -> str:
     return status.replace("_", " ")
 
 
+_NOWHERE = frozenset[str]()
+
+
 def allowed(status: str, command: str) -> frozenset[str]:
     """States that a command may lead to; none where it cannot be followed."""
-    return NEXT.get((status, command), frozenset())
+    return NEXT.get((status, command), _NOWHERE)

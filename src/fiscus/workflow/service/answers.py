@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from fiscus.errors import Refused
 from fiscus.workflow.actor import Actor
@@ -14,8 +13,7 @@ from fiscus.workflow.ports import Entry, Stamp, UnitOfWork
 from fiscus.workflow.refusal import Refusal
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What came of a command.
 
     Attributes:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from fiscus.errors import Overdrawn, Refused
 from fiscus.workflow.actor import Actor
@@ -47,8 +46,7 @@ def follow(command: do.Command, uow: UnitOfWork, *, actor: Actor, at: datetime, 
     return answer
 
 
-@dataclass(slots=True)
-class _Loaded:
+class _Loaded(NamedTuple):
     """A proposal, the number of its last event, and the text of its record."""
 
     proposal: Proposal | None
@@ -113,9 +111,9 @@ class _Family:
         )
         reading.keep_proposal(self.uow, stream, proposal, loaded.text)
         for event in written:
-            transfers = from_data(event.data.get("transfers", ()))
+            transfers = event.data.get("transfers")
             if transfers:
-                self._move(transfers, event.seq)
+                self._move(from_data(transfers), event.seq)
         self.uow.send(_notices(proposal, due, written))
         return Answer(stream, version, proposal.status, tuple(entry.kind for entry in entries))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from fiscus.errors import InvalidInput
 from fiscus.workflow.ports import Account, Index, Record
@@ -19,25 +19,24 @@ NOWHERE = Index("")
 """What a stream is found by that is not there yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A stream that is to be written.
 
     Attributes:
         before: What the database finds it by; ``NOWHERE`` where it is not there.
         row: Values of ``rows.STREAM``.
-        index: What it is found by from now on.
+        after: What it is found by from now on.
     """
 
     before: Index
     row: Row
-    index: Index
+    after: Index
 
     @property
     def record(self) -> Record:
         """The stream as it will stand."""
         values = dict(zip(rows.STREAM, self.row, strict=True))
-        return Record(values["stream"], values["version"], values["state"], self.index, values["updated"])
+        return Record(values["stream"], values["version"], values["state"], self.after, values["updated"])
 
 
 @dataclass(slots=True)
@@ -81,7 +80,7 @@ class Pending:
         """What another wants written after this."""
         for name, change in later.streams.items():
             known = self.streams.get(name)
-            self.streams[name] = Change(known.before, change.row, change.index) if known else change
+            self.streams[name] = Change(known.before, change.row, change.after) if known else change
         for account, amount in later.money.items():
             self.money[account] = self.money.get(account, 0) + amount
         self.opened |= later.opened
@@ -118,9 +117,9 @@ class Pending:
         come: list[Row] = []
         for name, change in self.streams.items():
             if change.before is not NOWHERE:
-                statement, values = rows.change_of_stream(change.before, change.row, change.index)
+                statement, values = rows.change_of_stream(change.before, change.row, change.after)
                 changed.setdefault(statement, []).append(values)
-            before, after = change.before.waiting, change.index.waiting
+            before, after = change.before.waiting, change.after.waiting
             if before != after:
                 gone += [(*place, name) for place in before if place not in after]
                 come += [(*place, name) for place in after if place not in before]

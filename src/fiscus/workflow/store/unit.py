@@ -166,7 +166,7 @@ class SqlUnit(SqlReader):
             names = {row[0] for row in self._look(rows.FAMILY, key).fetchall()}
             for pending in (self._shared.pending, self._mine):
                 names |= {
-                    n for n, change in pending.streams.items() if (change.index.kind, change.index.lineage) == key
+                    n for n, change in pending.streams.items() if (change.after.kind, change.after.lineage) == key
                 }
             self._end.families[key] = names
         return names
