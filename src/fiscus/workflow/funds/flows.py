@@ -33,14 +33,15 @@ def transfers_of(
         memo: Reference of the outside.
     """
     found: list[Transfer] = []
+    over: dict[tuple[str, str, str], tuple[Key, ...]] = {}
     for period, line, source, target, amount in moves:
         if not amount:
             continue
         item = items[period, line]
-        found += [
-            Transfer(key.account(source), key.account(target), amount, line, memo)
-            for key in books.over(item.unit, period, item.fund, parents)
-        ]
+        place = item.unit, period, item.fund
+        if place not in over:
+            over[place] = books.over(*place, parents)
+        found += [Transfer(Account(*key, source), Account(*key, target), amount, line, memo) for key in over[place]]
         before, after = _in_cash(source), _in_cash(target)
         if books.cash and before != after:
             found += [
@@ -88,4 +89,4 @@ def is_hard(account: Account, books: Books) -> bool:
     """Whether an account may not fall below nothing: soft budgets may be overdrawn in what is available alone."""
     if account.bucket != "available" or account.book == CASH:
         return True
-    return books.hard.get(Key(account.book, account.period, account.fund), True)
+    return books.hard.get(Key(*account[:3]), True)

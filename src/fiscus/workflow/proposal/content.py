@@ -100,7 +100,7 @@ class Content:
     @once
     def by_cell(self) -> dict[Cell, Item]:
         """Items by period and line."""
-        return {item.cell: item for item in self.items}
+        return {(item.period, item.line): item for item in self.items}
 
     @once
     def total(self) -> int:
