@@ -49,6 +49,6 @@ def test_what_is_over_makes_room_for_what_comes_instead():
 def test_the_last_is_given_again_for_the_same_text_alone():
     made, kept = [], Parsed(1)
     text, other = "".join(["te", "xt"]), "".join(["ot", "her"])
-    for key in (text, text, other, other, text):
+    for key in ("", text, text, other, other, text):
         assert kept.get(key, lambda key=key: made.append(key) or key.upper()) == key.upper()
-    assert made == ["text", "other", "text"]
+    assert made == ["", "text", "other", "text"]

@@ -96,10 +96,10 @@ def _roles(proposal: Proposal, stage: Stage, actor: Actor, context: Context) -> 
 
 def _signed_before(proposal: Proposal, stage: Stage, actor: Actor, context: Context) -> Refusal | None:
     """One human is one signature, in whatever name."""
-    account = context.registry.accountable
-    humans = {account(actor.person), account(actor.behalf or actor.person)}
-    for approval in proposal.given(stage.name):
-        if humans & {account(approval.person), account(approval.behalf or approval.person)}:
+    given = proposal.given(stage.name)
+    signing = humans(actor.person, actor.behalf, context.registry) if given else frozenset()
+    for approval in given:
+        if signing & humans(approval.person, approval.behalf, context.registry):
             return Refusal(
                 "duties.signed_already", f"{approval.person} signed stage {stage.name} already; once counts."
             )
@@ -175,8 +175,8 @@ def break_glass(proposal: Proposal, command: do.BreakGlass, actor: Actor, contex
     data = {"reason": command.reason, "hash": proposal.hash, "act": "emergency", "loud": True}
     if not proposal.broken:
         return [Entry("GlassTouched", data)]
-    account, (first, behalf) = context.registry.accountable, proposal.broken
-    if {account(first), account(behalf or first)} & {account(actor.person), account(actor.behalf or actor.person)}:
+    first, behalf = proposal.broken
+    if humans(first, behalf, context.registry) & humans(actor.person, actor.behalf, context.registry):
         return Refusal("emergency.two_people", f"{first} touched the glass first; it takes somebody else to break it.")
     adopted = _adopted(proposal, context)
     return adopted if isinstance(adopted, Refusal) else [Entry("GlassBroken", data), adopted]

@@ -222,11 +222,11 @@ def to_json(proposal: Proposal) -> dict[str, Any]:
     """As a store keeps it."""
     now = proposal.__dict__
     return {name: now[name] for name in _PLAIN} | {
-        "versions": list(proposal.versions),
+        "versions": proposal.versions,
         "path": [[stage.to_json() for stage in step] for step in proposal.path],
         "approvals": [list(approval) for approval in proposal.approvals],
-        "escalated": list(proposal.escalated),
-        "broken": list(proposal.broken),
+        "escalated": proposal.escalated,
+        "broken": proposal.broken,
         "acts": [list(act) for act in proposal.acts],
         "adjusted": [[*cell, amount] for cell, amount in proposal.adjusted.items()],
         "extra": [asdict(item) for item in proposal.extra],

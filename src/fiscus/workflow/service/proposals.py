@@ -21,6 +21,9 @@ from fiscus.workflow.service import reading
 from fiscus.workflow.service.answers import Answer, accepted, remembered, stamp_of
 from fiscus.workflow.service.moment import Moment, Office
 
+WITH_CONTENT = (do.Draft, do.Reallocate, do.Edit)
+"""Commands that bring a version of what is proposed."""
+
 
 def follow(command: do.Command, uow: UnitOfWork, *, actor: Actor, at: datetime, key: str = "") -> Answer:
     """Follow a command: decide, write the events, move the money, and note whom to tell.
@@ -68,7 +71,7 @@ class _Family:
         mine = self._load(command.proposal)
         context = self._context(mine.proposal)
         entries = accepted(decide(mine.proposal, command, self.actor, context))
-        if isinstance(command, do.Draft | do.Reallocate | do.Edit):
+        if isinstance(command, WITH_CONTENT):
             self.uow.keep(command.content.body)
         status = mine.proposal.status if mine.proposal else ""
         answer = self._write(mine, command.proposal, entries, type(command).__name__, status)
@@ -115,7 +118,7 @@ class _Family:
             if transfers:
                 self._move(from_data(transfers), event.seq)
         self.uow.send(_notices(proposal, due, written))
-        return Answer(stream, version, proposal.status, tuple(entry.kind for entry in entries))
+        return Answer(stream, version, proposal.status, tuple([entry.kind for entry in entries]))
 
     def _move(self, transfers: Any, seq: int) -> None:
         try:

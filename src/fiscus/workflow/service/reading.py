@@ -34,7 +34,7 @@ class Parsed:
         self.size, self.weigh, self.lock = size, weigh, Lock()
         self.kept: OrderedDict[str, Any] = OrderedDict()
         self.weight = 0
-        self._last: tuple[str, Any] = ("", None)
+        self._last: tuple[str | None, Any] = (None, None)
 
     def get(self, key: str, make: Callable[[], T]) -> T:
         """What was made before, or is made now."""
