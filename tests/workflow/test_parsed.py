@@ -44,6 +44,9 @@ def test_what_is_over_makes_room_for_what_comes_instead():
     kept.keep("third", 6, instead_of="third")
     kept.keep("fourth", 0, instead_of="never there")
     assert (list(kept.kept), kept.weight) == (["second", "third", "fourth"], 10)
+    kept.keep("", 0)
+    kept.keep("fifth", 0)
+    assert list(kept.kept) == ["second", "third", "fourth", "", "fifth"]
 
 
 def test_the_last_is_given_again_for_the_same_text_alone():

@@ -31,7 +31,7 @@ def canonical(document: Any) -> bytes:
     """A JSON document as bytes (RFC 8785).
 
     Args:
-        document: Of dicts, lists, texts, numbers, truth values and None alone.
+        document: Of dicts, lists, tuples that stand for them, texts, numbers, truth values and None alone.
 
     Raises:
         InvalidInput: Where it holds what JSON cannot: NaN, infinity, integers beyond 2^53, other objects.
@@ -50,9 +50,21 @@ def canonical(document: Any) -> bytes:
             if not rare and found.isascii() and b"\x7f" not in found:
                 return found  # Many times as fast, and the same where there is nothing rare.
     try:
+        _refuse_records(document)
         return rfc8785.dumps(document)
     except (rfc8785.CanonicalizationError, RecursionError) as error:
         raise InvalidInput(f"the document cannot be written as JSON: {error}") from error
+
+
+def _refuse_records(value: Any) -> None:
+    """A tuple whose places have names is none of JSON's kinds; without this it would be written as a list."""
+    if isinstance(value, tuple) and type(value) is not tuple:
+        raise InvalidInput(
+            f"the document cannot be written as JSON: it holds {type(value).__name__}, which is none of JSON's kinds"
+        )
+    if isinstance(value, dict | list | tuple):
+        for each in value.values() if isinstance(value, dict) else value:
+            _refuse_records(each)
 
 
 def digest(document: Any) -> str:

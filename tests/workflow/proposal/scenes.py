@@ -26,6 +26,11 @@ def a_draft_with_a_parent():
 
 
 @scene
+def a_draft_without_an_id():
+    return Small().refused(do.Draft(" ", content()), "ann")
+
+
+@scene
 def a_draft_in_place_of_nothing():
     return Small().refused(do.Draft("p", content(), supersedes="q"), "ann")
 

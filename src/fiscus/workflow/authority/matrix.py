@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any, TypeVar
 
 from fiscus.errors import InvalidMatrix
 from fiscus.workflow.authority.conditions import Condition
 from fiscus.workflow.canonical import digest
+from fiscus.workflow.once import once
 
 CONTROLS = ("hard", "soft")
 """Whether what exceeds the budget is refused, or only said."""
@@ -198,7 +198,7 @@ class Matrix:
     duties: Duties = field(default_factory=Duties)
     control: str = "hard"
 
-    @cached_property
+    @once
     def digest(self) -> str:
         """What a store keeps it by."""
         return digest(self.to_json())

@@ -83,6 +83,8 @@ def _may_replace(replaced: Proposal | None, name: str, actor: Actor) -> Refusal 
 
 
 def _begun(name: str, content: Content, lineage: str, parent: str, actor: Actor, context: Context) -> Outcome:
+    if not name.strip():
+        return Refusal("content.unnamed", "A proposal needs an id, by which everybody finds it: choose a short one.")
     refused = _may_write(content, actor, context)
     if refused:
         return refused

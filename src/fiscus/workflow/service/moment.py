@@ -77,7 +77,7 @@ class Moment:
     @once
     def history(self) -> tuple[Act, ...]:
         relative = self._proposal or self.parent or self.replaced
-        return () if relative is None else reading.lineage_acts(self._uow, relative.lineage)
+        return reading.lineage_acts(self._uow, relative.lineage) if relative is not None and relative.lineage else ()
 
     @once
     def rolling(self) -> int:

@@ -54,7 +54,7 @@ class _Loaded(NamedTuple):
 
     proposal: Proposal | None
     version: int
-    text: str
+    text: str | None
 
 
 class _Family:
@@ -84,7 +84,7 @@ class _Family:
     def _load(self, name: str) -> _Loaded:
         record = self.uow.load(f"proposal/{name}")
         if record is None:
-            return _Loaded(None, 0, "")
+            return _Loaded(None, 0, None)
         return _Loaded(reading.proposal_of(record), record.version, record.text)
 
     def _supersede(self, command: do.Draft) -> None:

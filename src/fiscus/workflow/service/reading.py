@@ -54,7 +54,7 @@ class Parsed:
         self.keep(key, made)
         return made
 
-    def keep(self, key: str, made: Any, *, instead_of: str = "") -> None:
+    def keep(self, key: str, made: Any, *, instead_of: str | None = None) -> None:
         """Keep what was made already.
 
         Args:
@@ -63,7 +63,7 @@ class Parsed:
             instead_of: Key of what hardly anybody will ask for any more.
         """
         with self.lock:
-            if instead_of in self.kept and instead_of != key:
+            if instead_of is not None and instead_of in self.kept and instead_of != key:
                 self.weight -= self._weight(instead_of, self.kept.pop(instead_of))
             if key not in self.kept:
                 self.weight += self._weight(key, made)
@@ -112,14 +112,14 @@ def proposal_of(record: Record) -> Proposal:
     return PROPOSALS.get(record.text, lambda: state.from_json(record.state))
 
 
-def keep_proposal(reader: Reader, stream: str, proposal: Proposal, before: str) -> None:
+def keep_proposal(reader: Reader, stream: str, proposal: Proposal, before: str | None) -> None:
     """What a proposal has just become, so that nobody parses what was only written.
 
     Args:
         reader: Of the unit of work that wrote it.
         stream: Its name.
         proposal: As it stands now.
-        before: Text of its record until now; empty for none.
+        before: Text of its record until now; None before there was one.
     """
     record = reader.load(stream)
     if record is not None:

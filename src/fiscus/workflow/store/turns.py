@@ -2,13 +2,15 @@
 
 Whoever comes while another writes waits. Pieces of work that wait are all done by the first whose turn it is, one after another in one
 transaction, and nobody is told that theirs is kept before the commit that keeps them all. One that fails is undone, to a savepoint
-where it has written already, and takes nobody with it. A writer who is alone commits at once, as without all this.
+where it has written already, and takes nobody with it. A writer who is alone commits at once, as without all this; only just after many
+were told together one lets the others come back first.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -25,6 +27,9 @@ MOST = 64
 
 PAUSE = 0.0005
 """Seconds without anybody new after which nobody else is waited for."""
+
+LATE = 0.01
+"""Seconds after which those who were told together are not waited for at all."""
 
 BUSY = f"others have been writing for {WAIT_SECONDS} seconds: try again later"
 NESTED = "a unit of work is open in this thread already: end it before another begins"
@@ -92,13 +97,18 @@ class Ticket:
         command: Id of the one that it follows; empty for none.
     """
 
-    __slots__ = ("_lock", "command", "done", "error", "result", "settled", "taken", "work")
+    __slots__ = ("_lock", "command", "done", "error", "queued", "result", "settled", "taken", "work")
 
     def __init__(self, work: Callable[[Any], Any] | None = None, command: str = "") -> None:
         self._lock = threading.Lock()
         self._lock.acquire()
         self.work, self.command = work, command
-        self.taken, self.settled, self.done = False, False, False  # By somebody who does it; and told.
+        self.queued, self.taken, self.settled, self.done = (
+            False,
+            False,
+            False,
+            False,
+        )  # Taken to be done; done and told.
         self.result: Any = None
         self.error: BaseException | None = None
 
@@ -154,7 +164,7 @@ class Turns:
         self._busy = False
         self._thread = 0  # Whose turn it is.
         self._known: End | None = None
-        self._expected = 1  # As many as came the last time.
+        self._expected, self._told = 1, 0.0  # As many as were told together the last time, and when.
         self._gathered: Ticket | None = None  # Of one who waits for them.
 
     def enter(self) -> Shared:
@@ -209,17 +219,18 @@ class Turns:
     def _queue(self, ticket: Ticket) -> None:
         """Wait until it is a ticket's turn, or its work is done."""
         me = threading.get_ident()
-        with self._lock:
-            if not self._busy:
-                self._busy, self._thread = True, me
-                return
-            if self._thread == me:
-                raise FiscusError(NESTED)
-            self._waiting.append(ticket)
-            if self._gathered is not None and len(self._waiting) + 1 >= self._expected:
-                self._gathered.wake()
-                self._gathered = None
         try:
+            with self._lock:
+                if not self._busy:
+                    self._busy, self._thread = True, me
+                    return
+                if self._thread == me:
+                    raise FiscusError(NESTED)
+                self._waiting.append(ticket)
+                ticket.queued = True
+                if self._gathered is not None and self._enough():
+                    gathered, self._gathered = self._gathered, None
+                    gathered.wake()
             if not ticket.wait(WAIT_SECONDS):
                 with self._lock:
                     if ticket in self._waiting:
@@ -236,10 +247,10 @@ class Turns:
 
     def _give_up(self, ticket: Ticket) -> None:
         with self._lock:
-            queued = ticket in self._waiting
-            if queued:
+            waits = ticket in self._waiting
+            if waits:
                 self._waiting.remove(ticket)
-        if not queued and not ticket.taken:
+        if ticket.queued and not waits and not ticket.taken:
             self._pass_on()
 
     def _lead(self, ticket: Ticket) -> None:
@@ -263,7 +274,7 @@ class Turns:
             if not isinstance(error, Exception):
                 raise
         finally:
-            self._expected = len(tickets)
+            self._expected, self._told = len(tickets), time.monotonic()
             for each in tickets[1:]:
                 each.done = True
                 each.wake()
@@ -271,16 +282,23 @@ class Turns:
 
     def _gather(self) -> None:
         """Let those come back who were told together: one who writes while they come stumbles over each of them, again and again."""
-        call, before = Ticket(), -1
+        if self._expected == 1 or time.monotonic() - self._told > LATE:
+            return
+        before = -1
         while True:
+            call = Ticket()
             with self._lock:
                 self._gathered = None
                 there = len(self._waiting)
-                if there + 1 >= self._expected or there == before:
+                if there == before or self._enough():
                     return
                 self._gathered, before = call, there
             if call.wait(PAUSE):
                 return
+
+    def _enough(self) -> bool:
+        """Whether the next commit need wait for nobody: all are back, or whoever is first in the queue shares with none."""
+        return len(self._waiting) + 1 >= self._expected or (bool(self._waiting) and self._waiting[0].work is None)
 
     def _alone(self, ticket: Ticket) -> None:
         """Do one piece of work in a transaction of its own."""
