@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import orjson
@@ -377,18 +377,3 @@ class Store(Protocol):
 
     def read(self) -> AbstractContextManager[Reader]:
         """A moment to read from."""
-
-
-@dataclass(slots=True)
-class Collected:
-    """What a command wants written, before it is.
-
-    Attributes:
-        entries: Events.
-        transfers: Money.
-        notices: For the outbox.
-    """
-
-    entries: list[Entry] = field(default_factory=list)
-    transfers: list[Transfer] = field(default_factory=list)
-    notices: list[Notice] = field(default_factory=list)

@@ -503,7 +503,7 @@ def test_who_holds_a_role_is_what_each_grant_says():
                 and registry.is_active(each.person)
             }
             assert registry.holders(role, unit, at) == entitled
-            assert registry.humans(role, unit, at) == entitled - {"bot"}
+            assert registry.human_holders(role, unit, at) == entitled - {"bot"}
             assert {name for name in (*people, "gone") if registry.holds(name, role, unit, at)} == entitled
     assert set(registry._known_entitled) == set(itertools.product("xy", ("", *parents)))
     assert set(registry._known_humans) == set(registry._known_entitled)
@@ -517,4 +517,4 @@ def test_humans_are_looked_for_anew_whenever_a_grant_begins_or_ends():
     edges = [edge + timedelta(microseconds=more) for edge in (begin, end) for more in (-1, 0, 1)]
     for _ in range(200):
         at = source.choice([*edges, begin + (end - begin) * source.uniform(-2, 3)])
-        assert registry.humans("x", "city", at) == ({"a"} if begin <= at < end else set())
+        assert registry.human_holders("x", "city", at) == ({"a"} if begin <= at < end else set())

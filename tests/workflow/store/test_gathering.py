@@ -40,6 +40,13 @@ def begun(store, name):
     return thread, came
 
 
+def back(*threads):
+    """Wait until all are."""
+    for thread in threads:
+        thread.join(FOR_EVER / 2)
+        assert not thread.is_alive()
+
+
 def until(true):
     """Look again and again."""
     while not true():
@@ -56,9 +63,7 @@ def test_those_who_were_told_together_are_waited_for(sql, monkeypatch):
     until(lambda: len(sql._turns._waiting) == 1)
     assert came == []
     third, _ = begun(sql, "f")
-    for thread in (first, second, third):
-        thread.join(FOR_EVER / 2)
-        assert not thread.is_alive()
+    back(first, second, third)
     assert counted == [3, 3]
     with sql.read() as reader:
         whole(reader)
@@ -70,7 +75,7 @@ def test_nobody_is_waited_for_who_stays_away(sql, monkeypatch):
     sql.together(adding("proposal/d"))  # Waits a moment, and sees that nobody comes.
     monkeypatch.setattr(turns, "PAUSE", FOR_EVER)
     thread, came = begun(sql, "e")
-    thread.join(FOR_EVER / 2)
+    back(thread)
     assert came == [5]
     assert counted == [3, 1, 1]
 
@@ -80,7 +85,7 @@ def test_those_who_are_late_are_not_waited_for(sql, monkeypatch):
     monkeypatch.setattr(turns, "LATE", 0)
     crowd_of(sql, *"abc")
     thread, came = begun(sql, "d")
-    thread.join(FOR_EVER / 2)
+    back(thread)
     assert came == [4]
 
 
@@ -101,8 +106,7 @@ def test_as_long_as_somebody_comes_the_others_are_waited_for(sql, monkeypatch):
         until(lambda number=number: len(sql._turns._waiting) == number)
         moments.release()
     moments.release()
-    for thread in threads:
-        thread.join(FOR_EVER / 2)
+    back(*threads)
     assert counted == [4, 3]
 
 
@@ -121,9 +125,7 @@ def test_a_writer_of_their_own_is_waited_for_by_nobody(sql, monkeypatch):
 
     second = threading.Thread(target=alone)
     second.start()
-    for thread in (first, second):
-        thread.join(FOR_EVER / 2)
-        assert not thread.is_alive()
+    back(first, second)
     assert came == [4]
     assert counted[:2] == [3, 1]
     with sql.read() as reader:
@@ -162,13 +164,11 @@ def test_a_pause_that_ends_while_somebody_comes_and_another_gives_up(sql, monkey
     fourth, came = begun(sql, "g")
     until(lambda: sql._turns._gathered is None)
     moments.release()
-    for thread in (leader, third, fourth):
-        thread.join(FOR_EVER / 2)
-        assert not thread.is_alive()
+    back(leader, third, fourth)
     assert not [each for each in (*led, *came) if isinstance(each, BaseException)]
     gone.error, gone.done = RuntimeError("gone"), True
     gone.wake()
-    second.join(FOR_EVER / 2)
+    back(second)
 
 
 def test_whoever_is_interrupted_before_they_are_in_the_queue_takes_nobodys_turn(sql):
@@ -181,7 +181,7 @@ def test_whoever_is_interrupted_before_they_are_in_the_queue_takes_nobodys_turn(
     with sql.begin() as uow:
         there, turns_of._waiting = turns_of._waiting, Interrupted()
         thread, came = begun(sql, "a")
-        thread.join(FOR_EVER / 2)
+        back(thread)
         assert isinstance(came[0], KeyboardInterrupt)
         turns_of._waiting = there
         assert turns_of._busy
@@ -203,5 +203,5 @@ def test_whoever_is_interrupted_while_they_wait_keeps_nobody_waiting(sql, monkey
     monkeypatch.setattr(turns.Ticket, "wait", wait)
     monkeypatch.setattr(turns, "PAUSE", FOR_EVER)
     thread, came = begun(sql, "d")
-    thread.join(FOR_EVER / 2)
+    back(thread)
     assert came == [4]

@@ -32,11 +32,11 @@ class Frontier:
 
     def append(self, data: bytes) -> None:
         """One more leaf."""
-        node, size, peaks = leaf_hash(data), self.size, self.peaks
+        node, size = leaf_hash(data), self.size
         while size & 1:
-            node = node_hash(peaks.pop(), node)
+            node = node_hash(self.peaks.pop(), node)
             size >>= 1
-        peaks.append(node)
+        self.peaks.append(node)
         self.size += 1
 
     def root(self) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from fiscus.errors import InvalidMatrix
@@ -42,22 +43,15 @@ class Stage:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON."""
-        return {
-            "name": self.name,
-            "role": self.role,
-            "unit": self.unit,
-            "need": self.need,
-            "of": self.of,
-            "days": self.days,
-            "escalate": self.escalate,
-            "signature": self.signature,
-        }
+        return dict(zip(self.__slots__, _values_of_stage(self), strict=True))
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Stage:
         """What ``to_json`` wrote."""
         return cls(**{name: document[name] for name in cls.__slots__})
 
+
+_values_of_stage = attrgetter(*Stage.__slots__)
 
 Steps = tuple[tuple[Stage, ...], ...]
 """Stages of one step are passed side by side, steps one after another."""

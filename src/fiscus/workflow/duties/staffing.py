@@ -73,9 +73,7 @@ def staff(slots: Sequence[Slot], history: Sequence[Act], registry: Registry, at:
 
 def _holders(slot: Slot, registry: Registry, at: datetime) -> frozenset[str]:
     """Active humans who hold a role of a slot."""
-    first, *more = slot.roles
-    found = registry.humans(first, slot.unit, at)
-    return found.union(*(registry.humans(role, slot.unit, at) for role in more)) if more else found
+    return frozenset[str]().union(*(registry.human_holders(role, slot.unit, at) for role in slot.roles))
 
 
 def _able(slot: Slot, holders: frozenset[str], had: Mapping[str, Mapping[str, Act]]) -> tuple[str, ...]:

@@ -61,7 +61,7 @@ class Books:
 
     def over(self, unit: str, period: str, fund: str, parents: Mapping[str, str]) -> tuple[Key, ...]:
         """Budgets that a unit's money has to fit into: its own and those above it."""
-        return tuple([key for node in upwards(unit, parents) if (key := Key(node, period, fund)) in self.hard])
+        return tuple(key for node in upwards(unit, parents) if (key := Key(node, period, fund)) in self.hard)
 
     def cash_from(self, period: str) -> tuple[Key, ...]:
         """Cash of a period and of all that come after it: what is paid now is missing later."""

@@ -41,9 +41,9 @@ def transfers_of(
         place = item.unit, period, item.fund
         if place not in over:
             over[place] = books.over(*place, parents)
-        found += [Transfer(Account(*key, source), Account(*key, target), amount, line, memo) for key in over[place]]
+        found += [Transfer(key.account(source), key.account(target), amount, line, memo) for key in over[place]]
         before, after = _in_cash(source), _in_cash(target)
-        if books.cash and before != after:
+        if before != after:
             found += [
                 Transfer(key.account(before), key.account(after), amount, line, memo) for key in books.cash_from(period)
             ]
@@ -89,4 +89,4 @@ def is_hard(account: Account, books: Books) -> bool:
     """Whether an account may not fall below nothing: soft budgets may be overdrawn in what is available alone."""
     if account.bucket != "available" or account.book == CASH:
         return True
-    return books.hard.get(Key(*account[:3]), True)
+    return books.hard.get(Key(account.book, account.period, account.fund), True)

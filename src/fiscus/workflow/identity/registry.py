@@ -119,7 +119,7 @@ class Registry:
         moment = timestamp(at)
         return frozenset([p for p, grants in self._entitled(role, unit).items() if _in_force(grants, moment)])
 
-    def humans(self, role: str, unit: str, at: datetime) -> frozenset[str]:
+    def human_holders(self, role: str, unit: str, at: datetime) -> frozenset[str]:
         """The ``holders`` that are no programs; looked for once for all the time in which they are the same."""
         moment, key = timestamp(at), (role, unit)
         since, until, known = self._known_humans.get(key, _AT_NO_TIME)
@@ -129,10 +129,8 @@ class Registry:
         edges = {edge for grants in entitled.values() for grant in grants for edge in (grant.since, grant.until)} - {""}
         found = frozenset(p for p in self.holders(role, unit, at) if self.people[p].kind == HUMAN)
         if key in self._known_entitled:
-            since, until = (
-                max((e for e in edges if e <= moment), default=""),
-                min((e for e in edges if e > moment), default=NEVER),
-            )
+            since = max((edge for edge in edges if edge <= moment), default="")
+            until = min((edge for edge in edges if edge > moment), default=NEVER)
             self._known_humans[key] = (since, until, found)
         return found
 

@@ -76,7 +76,7 @@ def _stage_for(proposal: Proposal, wanted: str, actor: Actor, context: Context) 
     if not there:
         known = ", ".join(stage.name for stage in proposal.open_stages)
         return Refusal("authority.no_stage", f"No stage {wanted!r} waits for a signature; what waits is {known}.")
-    mine = [(stage, role) for stage in there for role in _roles(proposal, stage, actor, context)[:1]]
+    mine = [(stage, role) for stage in there if (role := _role(proposal, stage, actor, context))]
     if not mine:
         roles = ", ".join(sorted({role for stage in there for role in proposal.roles_of(stage)}))
         who = f"{actor.person} for {actor.behalf}" if actor.behalf else actor.person
@@ -88,10 +88,11 @@ def _stage_for(proposal: Proposal, wanted: str, actor: Actor, context: Context) 
     return next((each for each in mine if not _signed_before(proposal, each[0], actor, context)), mine[0])
 
 
-def _roles(proposal: Proposal, stage: Stage, actor: Actor, context: Context) -> list[str]:
-    """Roles in which an actor may sign a stage."""
-    may, unit, at = context.registry.may, proposal.unit, context.at
-    return [role for role in proposal.roles_of(stage) if may(actor.person, actor.behalf, role, unit, at)]
+def _role(proposal: Proposal, stage: Stage, actor: Actor, context: Context) -> str:
+    """The role in which an actor may sign a stage; empty for none."""
+    may = context.registry.may
+    roles = proposal.roles_of(stage)
+    return next((role for role in roles if may(actor.person, actor.behalf, role, proposal.unit, context.at)), "")
 
 
 def _signed_before(proposal: Proposal, stage: Stage, actor: Actor, context: Context) -> Refusal | None:
@@ -126,7 +127,7 @@ def _leaves_nobody(
     registry, at, unit = context.registry, context.at, proposal.unit
     signing = humans(actor.person, actor.behalf, registry)
     besides = _roles_besides(proposal, stage)
-    if len(signing) == 1 and all(signing.isdisjoint(registry.humans(role, unit, at)) for role in besides):
+    if len(signing) == 1 and all(signing.isdisjoint(registry.human_holders(role, unit, at)) for role in besides):
         return None  # One place less, and one less who could fill it and no other.
     act = Act(actor.person, actor.behalf, f"stage:{stage.name}", proposal.id)
     after = staff(slots_of(signed, registry), (*context.history, act), registry, at)
@@ -231,4 +232,4 @@ def due_of(proposal: Proposal, stage: Stage) -> str:
 
 def next_due(proposal: Proposal) -> str:
     """The first deadline of what waits, empty for none."""
-    return min([due for stage in proposal.open_stages if (due := due_of(proposal, stage))], default="")
+    return min((due for stage in proposal.open_stages if (due := due_of(proposal, stage))), default="")

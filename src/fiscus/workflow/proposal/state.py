@@ -153,7 +153,7 @@ class Proposal:
 
     def given(self, stage: str) -> tuple[Approval, ...]:
         """Approvals of a stage."""
-        return tuple([approval for approval in self.approvals if approval.stage == stage])
+        return tuple(approval for approval in self.approvals if approval.stage == stage)
 
     @once
     def open_stages(self) -> tuple[Stage, ...]:

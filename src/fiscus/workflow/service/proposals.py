@@ -118,7 +118,7 @@ class _Family:
             if transfers:
                 self._move(from_data(transfers), event.seq)
         self.uow.send(_notices(proposal, due, written))
-        return Answer(stream, version, proposal.status, tuple([entry.kind for entry in entries]))
+        return Answer(stream, version, proposal.status, tuple(entry.kind for entry in entries))
 
     def _move(self, transfers: Any, seq: int) -> None:
         try:

@@ -150,7 +150,7 @@ def checked(row: Row) -> Row:
     for value in row:
         kind = type(value)
         if kind is str:
-            if not ((value.isascii() and "\0" not in value) or storable(value)):  # Mostly without a call.
+            if not storable(value):
                 raise InvalidInput(f"the store cannot keep this: {value[:60]!r} holds a NUL or half a character")
         elif kind is not int or not -(2**63) <= value < 2**63:
             raise InvalidInput(f"the store cannot keep this: {value!r} is neither a text nor an integer of 64 bits")

@@ -103,12 +103,8 @@ class Ticket:
         self._lock = threading.Lock()
         self._lock.acquire()
         self.work, self.command = work, command
-        self.queued, self.taken, self.settled, self.done = (
-            False,
-            False,
-            False,
-            False,
-        )  # Taken to be done; done and told.
+        self.queued = self.taken = False  # By somebody who does it.
+        self.settled = self.done = False  # And told.
         self.result: Any = None
         self.error: BaseException | None = None
 

@@ -150,14 +150,9 @@ class SqlUnit(SqlReader):
         if not (wanted.kind and wanted.lineage) or wanted != Filter(kind=wanted.kind, lineage=wanted.lineage):
             return super().find(wanted)
         key = (wanted.kind, wanted.lineage)
-        found = []
-        for name in self._family(key):
-            record = self.load(name)
-            if record is not None and (record.index.kind, record.index.lineage) == key:
-                found.append(record)
-        if len(found) > 1:
-            found.sort(key=lambda record: (record.updated, record.stream), reverse=True)
-        return found
+        known = (record for name in self._family(key) if (record := self.load(name)) is not None)
+        found = [record for record in known if (record.index.kind, record.index.lineage) == key]
+        return sorted(found, key=lambda record: (record.updated, record.stream), reverse=True)
 
     def _family(self, key: tuple[str, str]) -> set[str]:
         """Names of a kind and lineage, those included that are not written yet."""
