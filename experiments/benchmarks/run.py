@@ -13,6 +13,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+import audit
 import concave
 import coupled
 import decisions
@@ -31,6 +32,7 @@ WORKLOADS = {
     "risk": risk,
     "environments": environments,
     "decisions": decisions,
+    "audit": audit,
     "pages": pages,
 }
 PACKAGES = ("pyomo", "highspy", "numpy", "scipy", "numba", "cvxpy", "clarabel", "gymnasium", "stable_baselines3")
