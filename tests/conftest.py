@@ -4,6 +4,10 @@ import os
 import sys
 from pathlib import Path
 
+# Before anything imports NumPy or PyTorch, and for every process that a test starts: tests already run one on each
+# processor, and threads that wait for each other there wait for a turn at a processor each time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from hypothesis import Phase, settings
 
 settings.register_profile(

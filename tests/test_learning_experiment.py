@@ -17,7 +17,8 @@ from fiscus.learn.play import paths, play
 ROOT = Path(__file__).parent.parent
 EXPERIMENT = ROOT / "experiments" / "01_when_does_learning_pay"
 FIRST = 1_000_000_000
-SLOW = ("setup_costs", "baltimore_rounds")
+SLOW = ("setup_costs", "baltimore_rounds", "wrong_model_0.3", "delay3")
+"""Two with many integer programs, and two that are like others."""
 
 
 def rows(name):
@@ -53,7 +54,9 @@ def test_every_registered_problem_has_its_bracket():
         assert {"perfect foresight", "MPC", "pro rata"} <= policies
 
 
-@pytest.mark.parametrize("name", [name for name in PROBLEMS if name not in SLOW])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in PROBLEMS]
+)
 def test_rows_of_the_bracket_are_computed_again(experiment, name):
     there = {row["policy"]: row for row in TABLE if row["problem"] == name}
     made = played(experiment, name)

@@ -56,9 +56,9 @@ def adversarial(rng: np.random.Generator, size: int, numbers: int) -> npt.NDArra
     return actions
 
 
-@pytest.mark.parametrize("hundred", slow_from(3, 10))
+@pytest.mark.parametrize("hundred", slow_from(1, 10))
 def test_no_action_breaks_a_rule(hundred: int) -> None:
-    """300,000 episodes of 300 problems; a million with those of ``./run slow``."""
+    """100,000 episodes of 100 problems; a million with those of ``./run slow``."""
     worst, played = -np.inf, 0
     for seed in range(100 * hundred, 100 * hundred + 100):
         rng = np.random.default_rng(seed)

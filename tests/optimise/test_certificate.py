@@ -71,7 +71,7 @@ def holds(prover, prices, plans):
     return bound
 
 
-@pytest.mark.parametrize("block", range(10))
+@pytest.mark.parametrize("block", slow_from(4, 10))
 def test_no_prices_whatever_prove_less_than_a_plan_is_worth(block):
     """Weak duality on every kind of rule: any prices, good ones, good ones spoilt, and none."""
     proved = 0

@@ -27,9 +27,14 @@ CURVES = {
     "smooth": ("log", "power", "saturating", "hill"),
     "mixed": ("linear", "capped", "piecewise", "log", "power", "saturating", "hill"),
 }
-GROUP = 6
-GROUPS = slow_from(1, 4)
-"""Six problems have a limit on risk of every word and number of periods; the others are for ``./run slow``."""
+LIMITED = [
+    pytest.param(range(3, 9), id="six"),
+    pytest.param([*range(3), *range(9, 24)], id="others", marks=pytest.mark.slow),
+]
+"""Six problems have a limit on risk of every word and number of periods, and nearly all of these are priced."""
+HALF = 3
+HALVES = slow_from(1, 8)
+"""Three problems have an aversion of every word and size."""
 
 
 def base(seed, curves, *, scenarios, periods=1):
@@ -115,21 +120,20 @@ def compare(problem, seed):
 
 
 @pytest.mark.parametrize("curves", CURVES)
-@pytest.mark.parametrize("group", GROUPS)
-def test_turnover_is_a_cost_of_change_with_a_price(monkeypatch, curves, group):
+@pytest.mark.parametrize("half", HALVES)
+def test_turnover_is_a_cost_of_change_with_a_price(monkeypatch, curves, half):
     monkeypatch.setattr(tree_route, "FEWEST_CELLS", 1)
-    seeds = range(group * GROUP, (group + 1) * GROUP)
+    seeds = range(half * HALF, (half + 1) * HALF)
     priced = sum(compare(with_turnover(seed, CURVES[curves]), seed) for seed in seeds)
-    assert priced >= GROUP // 2
+    assert priced >= HALF // 2
 
 
 @pytest.mark.parametrize("curves", CURVES)
-@pytest.mark.parametrize("group", GROUPS)
-def test_limits_on_risk_are_priced_by_cuts(monkeypatch, curves, group):
+@pytest.mark.parametrize("seeds", LIMITED)
+def test_limits_on_risk_are_priced_by_cuts(monkeypatch, curves, seeds):
     monkeypatch.setattr(tree_route, "FEWEST_CELLS", 1)
-    seeds = range(group * GROUP, (group + 1) * GROUP)
     priced = sum(compare(with_risk(seed, CURVES[curves]), seed) for seed in seeds)
-    assert priced >= GROUP // 3
+    assert priced >= len(seeds) // 3
 
 
 def test_a_chance_is_no_matter_of_prices(monkeypatch):
@@ -161,12 +165,12 @@ def averse(seed, curves):
 
 
 @pytest.mark.parametrize("curves", CURVES)
-@pytest.mark.parametrize("group", slow_from(1, 2))
-def test_aversion_is_risk_saved_at_a_price(monkeypatch, curves, group):
+@pytest.mark.parametrize("half", HALVES[:4])
+def test_aversion_is_risk_saved_at_a_price(monkeypatch, curves, half):
     monkeypatch.setattr(tree_route, "FEWEST_CELLS", 1)
-    seeds = range(group * GROUP, (group + 1) * GROUP)
+    seeds = range(half * HALF, (half + 1) * HALF)
     priced = sum(compare(averse(seed, CURVES[curves]), seed) for seed in seeds)
-    assert priced >= GROUP // 2
+    assert priced >= HALF // 2
 
 
 def test_aversion_with_limits_goes_elsewhere(monkeypatch):

@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from random_problems import random_problem
+from repetitions import slow_from
 from small_plans import small_plan
 
 from fiscus.core.arrays import frozen
@@ -62,7 +63,7 @@ def changed(rng, problem):
     return problem
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", slow_from(20, 40))
 def test_the_parts_sum_to_the_whole_to_the_cent(seed):
     rng = np.random.default_rng(seed)
     first, _ = random_problem(rng, curves=LINEAR, integers=bool(seed % 2), lines=(2, 5))

@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 from random_problems import random_problem
+from repetitions import slow_from
 from small_plans import small_plan
 from typer.testing import CliRunner
 
@@ -167,7 +168,7 @@ def unfunded_lines(result):
     return [line for line in range(result.problem.shape[1]) if result.allocation[:, line].max() <= 1e-6]
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", slow_from(30, 60))
 def test_a_line_is_funded_just_above_its_flip_weight_and_not_just_below(seed):
     integers, smooth = seed % 3 == 1, seed % 3 == 2
     curves = SMOOTH if smooth else (*LINEAR, "step") if integers else LINEAR

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from random_problems import enumerate_best, grid_problem, random_problem
+from repetitions import slow_from
 from scipy.optimize import linprog
 from small_plans import small_plan
 from typer.testing import CliRunner
@@ -232,7 +233,7 @@ def test_a_lean_form_has_a_row_less_for_each_sum_and_none_where_it_cannot_be():
 # --- budget ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", slow_from(12, 24))
 def test_every_point_over_the_budget_is_what_a_cold_solve_finds(seed):
     problem, _ = random_problem(np.random.default_rng(seed))
     if not np.isfinite(problem.budget).all() or problem.budget.sum() == 0:

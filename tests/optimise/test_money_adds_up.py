@@ -10,7 +10,7 @@ from repetitions import slow_from
 import fiscus
 
 
-@pytest.mark.parametrize("block", slow_from(6, 20))
+@pytest.mark.parametrize("block", slow_from(3, 20))
 def test_exact_amounts_sum_at_every_node_and_break_no_rule(block):
     for seed in range(50 * block, 50 * (block + 1)):
         problem, _ = random_problem(np.random.default_rng([seed, 7]))

@@ -159,11 +159,11 @@ def drawn(seed, n=None):
 
 
 # ---TESTS---
-@pytest.mark.parametrize("block", slow_from(6, 20))
+@pytest.mark.parametrize("block", slow_from(3, 20))
 def test_the_proved_interval_holds_the_best_split_and_slsqp_is_no_better(block):
     """Instances of up to 12 lines: ``value <= best <= bound`` with both sides of the best known from dynamic programs.
 
-    60 of them, and 200 with those of ``./run slow``.
+    30 of them, and 200 with those of ``./run slow``.
     """
     for seed in range(block * 10, block * 10 + 10):
         case = drawn(seed)

@@ -45,7 +45,7 @@ def filled(need, panels, holders, had, signed):
     )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     holders=st.fixed_dictionaries({role: st.sets(st.sampled_from(NAMES), min_size=1) for role in ROLES}),
     needs=st.tuples(st.integers(1, 3), st.integers(1, 2)),
