@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ from fiscus.core.money import currency, written
 from fiscus.errors import InvalidMoney
 from fiscus.workflow.actor import Actor
 from fiscus.workflow.identity.registry import Registry
-from fiscus.workflow.ports import Account, Entry, Transfer
+from fiscus.workflow.ports import Account, Entry, Transfer, changes
 from fiscus.workflow.refusal import Refusal
 
 CASH = "cash"
@@ -96,6 +97,22 @@ def upwards(unit: str, parents: Mapping[str, str]) -> Iterator[str]:
         unit = parents.get(unit, "")
 
 
+class Standing(NamedTuple):
+    """Money of an approved line, which a budget that is set later finds under it.
+
+    Attributes:
+        unit: Whose line it is.
+        period: Of the line.
+        fund: Source of money.
+        buckets: Minor units by bucket: what is reserved, released, committed and actual.
+    """
+
+    unit: str
+    period: str
+    fund: str
+    buckets: Mapping[str, int]
+
+
 @dataclass(frozen=True, slots=True)
 class SetBudget:
     """Give a unit money for a period, or change what it has.
@@ -144,8 +161,12 @@ def decide(
     registry: Registry,
     at: Any,
     balances: Mapping[Account, int],
+    standing: Callable[[], Iterable[Standing]] = tuple,
 ) -> list[Entry] | Refusal:
     """What a command does to the budgets.
+
+    A budget or cash that is set when lines under it have money already begins with that money where it stands: it is released, paid
+    and given back there as everywhere else.
 
     Args:
         books: As they stand.
@@ -154,6 +175,7 @@ def decide(
         registry: Of people and units.
         at: When.
         balances: Money of the accounts that there are.
+        standing: Gives the lines of the command's period that have money; asked where a budget or cash is new.
     """
     if not registry.may(actor.person, actor.behalf, BUDGET_ROLE, "", at):
         return Refusal("funds.not_entitled", f"{actor.person} does not hold the role {BUDGET_ROLE!r} for all units.")
@@ -161,8 +183,8 @@ def decide(
     if refused:
         return refused
     if isinstance(command, SetBudget):
-        return _set_budget(books, command, registry, balances)
-    return _set_cash(books, command, balances)
+        return _set_budget(books, command, registry, balances, standing)
+    return _set_cash(books, command, balances, standing)
 
 
 def _unusable(books: Books, command: Command) -> Refusal | None:
@@ -187,18 +209,49 @@ def _unusable(books: Books, command: Command) -> Refusal | None:
 
 
 def _set_budget(
-    books: Books, command: SetBudget, registry: Registry, balances: Mapping[Account, int]
+    books: Books,
+    command: SetBudget,
+    registry: Registry,
+    balances: Mapping[Account, int],
+    standing: Callable[[], Iterable[Standing]],
 ) -> list[Entry] | Refusal:
     if command.book not in registry.parents:
         return Refusal("funds.unknown_unit", f"There is no unit {command.book!r}; add it first.")
     key = Key(command.book, command.period, command.fund)
+    taken = {} if key in books.hard else _under(key, standing(), registry.parents)
     more = command.amount + balances.get(key.account("appropriated"), 0)
     spare = balances.get(key.account("available"), 0)
+    if sum(taken.values()) > command.amount and command.hard:
+        return Refusal("funds.unavailable", _begins_short(key, sum(taken.values()), command.amount, command.currency))
     if more + spare < 0 and command.hard:
         return Refusal("funds.unavailable", _too_little(key, command, more, spare))
     data = {"book": key.book, "period": key.period, "fund": key.fund, "amount": command.amount, "hard": command.hard}
     transfers = both_ways(key.account("appropriated"), key.account("available"), more)
+    transfers += _begun(key, taken)
     return [Entry("BudgetSet", data | {"currency": command.currency, "transfers": as_data(transfers)})]
+
+
+def _under(key: Key, standing: Iterable[Standing], parents: Mapping[str, str]) -> Mapping[str, int]:
+    """Money of a budget's period and fund that lies in its unit and below it, by bucket."""
+    found: Counter[str] = Counter()
+    for each in standing:
+        if (each.period, each.fund) == (key.period, key.fund) and key.book in upwards(each.unit, parents):
+            found.update(each.buckets)
+    return found
+
+
+def _begun(key: Key, taken: Mapping[str, int]) -> list[Transfer]:
+    """Money that a budget begins with where it stands already."""
+    available = key.account("available")
+    return [each for bucket, amount in taken.items() for each in both_ways(available, key.account(bucket), amount)]
+
+
+def _begins_short(key: Key, taken: int, there: int, currency: str) -> str:
+    """Why a budget or cash cannot begin with this little."""
+    return (
+        f"{describe(key, begins=True)} would begin with {written(taken - there, currency)} too little: "
+        f"{written(taken, currency)} of it has been decided already, and {written(there, currency)} would be there for it."
+    )
 
 
 def _too_little(key: Key, command: SetBudget, more: int, spare: int) -> str:
@@ -213,18 +266,39 @@ def _too_little(key: Key, command: SetBudget, more: int, spare: int) -> str:
     )
 
 
-def _set_cash(books: Books, command: SetCash, balances: Mapping[Account, int]) -> list[Entry]:
+def _set_cash(
+    books: Books, command: SetCash, balances: Mapping[Account, int], standing: Callable[[], Iterable[Standing]]
+) -> list[Entry] | Refusal:
     more = command.amount - books.cash.get(command.period, 0)
     kept = command.reserve - books.reserve.get(command.period, 0)
     changed = evolve(books, Entry("CashSet", _cash_data(command)))
     key = Key(CASH, command.period, "")
     transfers: list[Transfer] = []
+    taken: Mapping[str, int] = {}
     if command.period not in books.cash:
         transfers += _carried_in(changed, key, balances)
+        taken = _left_cash(command.period, standing())
     for each in changed.cash_from(command.period):
         transfers += both_ways(each.account("appropriated"), each.account("available"), more)
+        transfers += _begun(each, taken)
     transfers += both_ways(key.account("available"), key.account("reserved"), kept)
+    gained = dict(changes(transfers))
+    for each in changed.cash_from(command.period) if taken else ():
+        account = each.account("available")
+        short = balances.get(account, 0) + gained.get(account, 0)
+        if short < 0:
+            whole = sum(taken.values())
+            return Refusal("funds.no_cash", _begins_short(each, whole, whole + short, command.currency))
     return [Entry("CashSet", _cash_data(command) | {"transfers": as_data(transfers)})]
+
+
+def _left_cash(period: str, standing: Iterable[Standing]) -> Mapping[str, int]:
+    """Money of a period that has gone out of cash, by bucket: what is only reserved is still there."""
+    found: Counter[str] = Counter()
+    for each in standing:
+        if each.period == period:
+            found.update({bucket: amount for bucket, amount in each.buckets.items() if bucket != "reserved"})
+    return found
 
 
 def _carried_in(books: Books, key: Key, balances: Mapping[Account, int]) -> list[Transfer]:

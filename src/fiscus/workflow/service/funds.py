@@ -7,12 +7,16 @@ from datetime import datetime
 from fiscus.errors import Overdrawn, Refused
 from fiscus.workflow.actor import Actor
 from fiscus.workflow.funds import books as core
-from fiscus.workflow.funds.books import CASH, Key, SetBudget, SetCash, from_data
-from fiscus.workflow.ports import Index, UnitOfWork
+from fiscus.workflow.funds.books import CASH, Key, SetBudget, SetCash, Standing, from_data
+from fiscus.workflow.ports import Filter, Index, Reader, UnitOfWork
+from fiscus.workflow.proposal.transitions import CLOSED, HELD, IN_REVIEW, WITH_MONEY
 from fiscus.workflow.service import reading
 from fiscus.workflow.service.answers import Answer, accepted, remembered, stamp_of
 
 STREAM = "funds"
+
+DECIDED = ("reserved", "released", "committed", "actual")
+"""Where money stands that somebody approved."""
 
 
 def set_budget(command: SetBudget, uow: UnitOfWork, *, actor: Actor, at: datetime, key: str = "") -> Answer:
@@ -32,7 +36,17 @@ def _follow(command: core.Command, uow: UnitOfWork, actor: Actor, at: datetime, 
     record = uow.load(STREAM)
     books, version = reading.books(uow), 0 if record is None else record.version
     touched = [command.book] if isinstance(command, SetBudget) else [CASH]
-    entries = accepted(core.decide(books, command, actor, reading.registry(uow), at, uow.balances(touched)))
+    entries = accepted(
+        core.decide(
+            books,
+            command,
+            actor,
+            reading.registry(uow),
+            at,
+            uow.balances(touched),
+            lambda: _standing(uow, command.period),
+        )
+    )
     for entry in entries:
         books = core.evolve(books, entry)
     index = Index("funds")
@@ -54,3 +68,25 @@ def _follow(command: core.Command, uow: UnitOfWork, actor: Actor, at: datetime, 
     if key:
         uow.remember(key, answer.to_json())
     return answer
+
+
+def _standing(reader: Reader, period: str) -> list[Standing]:
+    """Lines of a period that have money by now."""
+    accounts = reader.balances().items()
+    if not any(amount and a.period == period and a.book != CASH and a.bucket in DECIDED for a, amount in accounts):
+        return []
+    found: list[Standing] = []
+    for record in reader.find(Filter(kind="proposal", status=(*WITH_MONEY, HELD, CLOSED))):
+        proposal = reading.proposal_of(record)
+        if proposal.parent or proposal.held == IN_REVIEW:  # What a reallocation moved is its parent's.
+            continue
+        content = reading.content(reader, proposal.content)
+        items, left = proposal.items(content), proposal.left(content)
+        for cell in items:
+            if cell[0] != period:
+                continue
+            places = proposal.places.get(cell, (0, 0, 0))
+            ended = proposal.status == CLOSED  # What was not ordered or paid by then is available again.
+            amounts = (0, 0, *places[1:]) if ended else (left[cell], *places)
+            found.append(Standing(items[cell].unit, period, items[cell].fund, dict(zip(DECIDED, amounts, strict=True))))
+    return found
