@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+import fiscus.workflow
 from fiscus.bootstrap import open_office
 from fiscus.integrate.shipped import shipped_plan
+from fiscus.workflow.service.roles import OWN
 
 PASSWORD = "four words and a horse"
 SOON = (datetime.now(UTC) + timedelta(days=30)).strftime("%Y-%m-%d")
@@ -46,6 +49,14 @@ def test_a_role_that_nothing_asks_for_is_told_of(run):
     assert "mean" not in told
     for role in ("head", "auditor", "budget"):
         assert "asks for" not in run("people", "grant", "pam", role, "--as", "root")
+
+
+def test_roles_of_its_own_are_told_before_anybody_is_refused(run):
+    readme = (Path(fiscus.workflow.__file__).parent / "README.md").read_text(encoding="utf-8")
+    asked = " ".join(run("people", "grant", "--help").replace("│", " ").split())
+    for role, what in OWN.items():
+        assert f"{role} ({what})" in asked
+        assert f"| `{role}` | {what}" in readme
 
 
 def test_before_there_is_a_matrix_any_role_will_do(typed):

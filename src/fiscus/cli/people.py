@@ -15,6 +15,12 @@ from fiscus.errors import InvalidInput
 if TYPE_CHECKING:
     from fiscus.workflow.identity.commands import Command
 
+OWN_ROLES = (
+    "one that Fiscus asks for itself: administrator (changes people, units and the authority matrix), auditor (reads the log), "
+    "budget (sets budgets and leads rounds), bookkeeper (records orders and payments)"
+)
+"""In words, as nobody waits for what is behind ``service.roles.OWN`` to be imported."""
+
 people = typer.Typer(help="People, roles, units and keys.", no_args_is_help=True)
 
 Unit = Annotated[str, typer.Option(help="For this unit and all below it; for all units when not given.")]
@@ -62,7 +68,7 @@ def add(
 @people.command("grant")
 def grant(
     person: Annotated[str, typer.Argument(help="Who.")],
-    role: Annotated[str, typer.Argument(help="Role, as the authority matrix names it.")],
+    role: Annotated[str, typer.Argument(help=f"Role, as the authority matrix names it, or {OWN_ROLES}.")],
     by: Person,
     unit: Unit = "",
     until: Until = "",
