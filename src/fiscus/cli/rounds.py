@@ -177,7 +177,7 @@ def record(
     person: Person,
     db: Database = "",
 ) -> None:
-    """Note which plan answers the frozen asks."""
+    """Note which plan answers the frozen asks; one that gives more than the round has is refused."""
     from fiscus.integrate.round_plan import recording
     from fiscus.workflow.service import planning_round
 
