@@ -111,6 +111,13 @@ def test_tables_that_are_no_csv_are_said_and_nothing_is_left_behind(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_asks_that_a_line_cannot_live_with_are_said(tmp_path):
+    lines = "id,unit,floor,curve,a,h\nroads,all,200,log,100,100\n"
+    with pytest.raises(InvalidInput, match=r"with what round r asks for.*floor 200\.00 is above the cap 90\.00"):
+        write_plan(ONE, folder(tmp_path, HEAD, lines_csv=lines), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_folder_that_is_there_is_left_as_it_is(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").write_text("x")

@@ -62,7 +62,12 @@ def _fill(made: Round, out: Path) -> list[str]:
         _edit(out, settings, "units", lambda text, separator: with_targets(text, made, separator))
     budget = {period: _major(made, sum(funds.values())) for period, funds in made.funds.items()}
     _write_settings(out, {"budget": budget})
-    problem = _problem(out)
+    try:
+        problem = _problem(out)
+    except InvalidPlan as error:  # It was good before: what a floor needs, for one, is not asked for.
+        raise InvalidInput(
+            f"with what round {made.id} asks for, the plan is not one that can be solved: {error}"
+        ) from error
     limits = _limits(made, problem)
     if limits or any(rule.id.startswith(OURS) for rule in problem.rules):
         _write_rules(out, settings, limits)
@@ -198,8 +203,8 @@ def _notes(made: Round, problem: Problem) -> list[str]:
     told = []
     if made.status in (PLANNED, OPEN):
         told.append(
-            f"This is a draft: round {made.id} is {made.status}, its asks and targets may still change, and no run of a draft can be "
-            "recorded. Export again once it is frozen."
+            f"This is a draft: round {made.id} is {made.status}, and its asks and targets may still change. Export again once it is "
+            "frozen, and solve that."
         )
     names = {fund for funds in made.funds.values() for fund in funds}
     others = sorted(set(funds_of(problem)) - names)
