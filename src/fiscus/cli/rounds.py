@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -156,19 +155,19 @@ def export(
     out: Annotated[Path, typer.Argument(help="Folder for the plan with the asks of the round; it must not be there.")],
     db: Database = "",
 ) -> None:
-    """Write the asks into a plan, ready for fiscus solve."""
-    from fiscus.workflow.rounds.exchange import with_asks
+    """Write the asks, the funds as budget and the targets into a plan, ready for fiscus solve; a draft before the round is frozen."""
+    from fiscus.integrate.round_plan import write_plan
+    from fiscus.workflow.rounds.state import OPEN, PLANNED
     from fiscus.workflow.service import planning_round
 
     with sentences():
         with office(db).store.read() as reader:
             made = planning_round(reader, round_)
-        text = with_asks((plan_ / "lines.csv").read_text(encoding="utf-8-sig"), made)
-        shutil.copytree(plan_, out)
-        (out / "lines.csv").write_text(text, encoding="utf-8")
-        screen.print(
-            f"wrote {out}: fiscus solve {out} --out RUN, then fiscus round record {round_} RUN", soft_wrap=True
-        )
+        notes = write_plan(made, plan_, out)
+        then = "" if made.status in (PLANNED, OPEN) else f", then fiscus round record {round_} RUN"
+        screen.print(f"wrote {out}: fiscus solve {out} --out RUN{then}", soft_wrap=True, markup=False)
+        for note in notes:
+            screen.print(note, soft_wrap=True, markup=False)
 
 
 @rounds.command("record")
@@ -178,16 +177,14 @@ def record(
     person: Person,
     db: Database = "",
 ) -> None:
-    """Note which plan answers the frozen asks."""
-    from fiscus.integrate.proposing import asked_of, verified
-    from fiscus.optimise.verify import stored_problem
-    from fiscus.workflow.rounds import commands as do
-    from fiscus.workflow.rounds.state import asks_digest
+    """Note which plan answers the frozen asks; one that gives more than the round has is refused."""
+    from fiscus.integrate.round_plan import recording
+    from fiscus.workflow.service import planning_round
 
     with sentences():
-        verified(run)
-        problem = stored_problem(run)
-        command = do.RecordRun(round_, problem.digest, asks_digest(asked_of(problem)))
+        with office(db).store.read() as reader:
+            made = planning_round(reader, round_)
+        command = recording(made, run)
     _do(db, person, command)
 
 

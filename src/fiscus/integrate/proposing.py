@@ -99,17 +99,21 @@ def verified(run: Path) -> Verification:
 
 def items_of(saved: SavedRun, problem: Problem) -> tuple[Item, ...]:
     """Lines that get money, or had some last year."""
-    funds = problem.lines.tags.get("fund", (GENERAL,) * len(problem.lines.id))
-    currency, found = problem.currency, []
+    funds, currency, found = funds_of(problem), problem.currency, []
     priors = currency.to_minor_array(problem.lines.prior)
     for position, line in enumerate(problem.lines.id):
         prior = int(priors[position])
         for period in problem.periods:
             amount = currency.to_minor(saved.amounts[period, line])
             if amount or prior:
-                fund, name = funds[position] or GENERAL, problem.lines.name[position]
+                fund, name = funds[position], problem.lines.name[position]
                 found.append(Item(period, line, saved.units[line], fund, amount, prior, name))
     return tuple(found)
+
+
+def funds_of(problem: Problem) -> tuple[str, ...]:
+    """Fund of each line."""
+    return tuple(fund or GENERAL for fund in problem.lines.tags.get("fund", ("",) * len(problem.lines.id)))
 
 
 def requests(problem: Problem) -> dict[str, Any]:
@@ -151,3 +155,12 @@ def asked_of(problem: Problem) -> dict[tuple[str, str], int]:
         for n, line in enumerate(problem.lines.id)
         if minor[t, n]
     }
+
+
+def allocated_of(saved: SavedRun, problem: Problem) -> dict[str, dict[str, int]]:
+    """What a run gives, minor units by period and fund, as its proposal would book it."""
+    found: dict[str, dict[str, int]] = {period: {} for period in problem.periods}
+    for item in items_of(saved, problem):
+        funds = found[item.period]
+        funds[item.fund] = funds.get(item.fund, 0) + item.amount
+    return found

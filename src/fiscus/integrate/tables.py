@@ -168,15 +168,12 @@ class _PlanReader:
         return self._from_rows(path.name, rows)
 
     def _separator(self, text: str, name: str) -> str:
-        """Comma, or what the header uses in its place."""
-        header = next((line for line in re.split(r"[\r\n]+", text[:HEADER]) if line.strip()), "")
-        counts = {sign: header.count(sign) for sign in (",", ";", "\t")}
-        best = max(counts, key=lambda sign: counts[sign])
-        if best != "," and counts[best]:
+        """What the columns are separated by; it is told where that is no comma."""
+        best = separator_of(text)
+        if best != ",":
             words = {";": "semicolons", "\t": "tabs"}[best]
             self.collector.add("warning", name, 1, None, f"the columns are separated by {words} and were read so")
-            return best
-        return ","
+        return best
 
     def _from_rows(self, name: str, rows: list[tuple[int, list[Any]]]) -> Table | None:
         """A table from rows of cells with their line numbers, the first being the header."""
@@ -278,6 +275,13 @@ class _PlanReader:
 
     def _error(self, table: str, row: int | None, column: str | None, sentence: str) -> None:
         self.collector.error(table, row, column, sentence)
+
+
+def separator_of(text: str) -> str:
+    """What stands between the columns of a table: a comma, or what its header uses in place of that."""
+    header = next((line for line in re.split(r"[\r\n]+", text[:HEADER]) if line.strip()), "")
+    counts = {sign: header.count(sign) for sign in (",", ";", "\t")}
+    return max(counts, key=lambda sign: counts[sign])
 
 
 def _sheet(path: Path) -> tuple[list[tuple[int, list[Any]]], list[tuple[int, int]]]:

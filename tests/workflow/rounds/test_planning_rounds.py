@@ -14,8 +14,8 @@ from fiscus.workflow.actor import Actor
 from fiscus.workflow.audit.replaying import replayed
 from fiscus.workflow.identity import commands as who
 from fiscus.workflow.rounds import commands as do
-from fiscus.workflow.rounds.exchange import read_asks, template, with_asks
-from fiscus.workflow.rounds.state import NEXT, asks_digest, from_json, to_json
+from fiscus.workflow.rounds.exchange import read_asks, template, with_asks, with_targets
+from fiscus.workflow.rounds.state import NEXT, Answered, asks_digest, from_json, to_json
 from fiscus.workflow.rounds.summary import rows, sentences
 from fiscus.workflow.service import administer, lead, planning_round, registry
 from fiscus.workflow.store.memory import MemoryStore
@@ -23,8 +23,11 @@ from fiscus.workflow.store.memory import MemoryStore
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 DEADLINE = AT + timedelta(days=10)
 PLAN = do.Plan("r", "FY27", "USD", {"p1": {"general": 1_000, "bonds": 500}}, ("north", "south"), DEADLINE)
-NORTH = (do.Ask("roads", "p1", "general", 400, "Roads", "holes"), do.Ask("roads", "p1", "bonds", 100, "", "bridge"))
+NORTH = (do.Ask("roads", "p1", "general", 400, "Roads", "holes"), do.Ask("bridge", "p1", "bonds", 100, "", "rust"))
 SOUTH = (do.Ask("ports", "p1", "general", 900, "Ports", "silt"),)
+
+GIVEN = {"p1": {"general": 1_000, "bonds": 500}}
+"""What a plan gives that spends all there is."""
 
 
 @pytest.fixture
@@ -83,11 +86,11 @@ def seen(store):
 def test_a_round_from_end_to_end(store):
     frozen(store)
     made = seen(store)
-    assert made.asked == {("p1", "roads"): 500, ("p1", "ports"): 900}
+    assert made.asked == {("p1", "roads"): 400, ("p1", "bridge"): 100, ("p1", "ports"): 900}
     assert made.missing == ()
     digest = asks_digest(made.asked)
-    refused(store, "round.other_asks", do.RecordRun("r", "problem", "0" * 64))
-    assert give(store, do.RecordRun("r", "problem", digest)) == "solved"
+    refused(store, "round.other_asks", do.RecordRun("r", "problem", "0" * 64, GIVEN))
+    assert give(store, do.RecordRun("r", "problem", digest, GIVEN)) == "solved"
     refused(store, "round.other_run", do.Propose("r", "p", "another"))
     assert give(store, do.Propose("r", "p", "problem")) == "proposed"
     assert give(store, do.Close("r")) == "closed"
@@ -140,7 +143,7 @@ def test_after_the_deadline_it_may_be_frozen_or_extended(store):
 
 def test_a_run_that_was_recorded_counts_no_more_after_reopening(store):
     frozen(store)
-    give(store, do.RecordRun("r", "problem", asks_digest(seen(store).asked)))
+    give(store, do.RecordRun("r", "problem", asks_digest(seen(store).asked), GIVEN))
     give(store, do.Reopen("r", "more asks"))
     assert seen(store).problem == ""
 
@@ -203,7 +206,7 @@ def test_random_commands_keep_to_the_table(store, seed):
             deadline += timedelta(days=1)
             command = do.Extend("r", deadline)
         if name == "RecordRun":
-            command = do.RecordRun("r", "problem", asks_digest(seen(store).asked if status else {}))
+            command = do.RecordRun("r", "problem", asks_digest(seen(store).asked if status else {}), GIVEN)
         wanted = NEXT.get((status, name))
         if wanted is None:
             refused(store, "transition", command, person)
@@ -242,21 +245,29 @@ def test_asks_go_into_a_plan_and_come_back_from_its_run(store, tmp_path):
     frozen(store)
     made = seen(store)
     assert "p1,bonds" in template(made)
-    lines = "id,unit,ask,curve,a,h\nroads,north,1,log,20,3\nports,south,2,log,30,4\nquays,south,3,log,10,4\n"
+    lines = (
+        "id,unit,ask,curve,a,h\nroads,north,1,log,20,3\nbridge,north,1,log,20,3\n\nports,south,2,log,30,4\n"
+        "quays,south,3,log,10,4\n"
+    )
     text = with_asks(lines, made)
-    assert text.splitlines()[1:] == [
-        "roads,north,5.00,log,20,3",
-        "ports,south,9.00,log,30,4",
-        "quays,south,0.00,log,10,4",
+    assert text.splitlines() == [
+        "id,unit,ask,curve,a,h,fund",
+        "roads,north,4.00,log,20,3,general",
+        "bridge,north,1.00,log,20,3,bonds",
+        "ports,south,9.00,log,30,4,general",
+        "quays,south,0.00,log,10,4,",
     ]
+    assert with_asks(lines.replace(",", ";"), made, ";") == text.replace(",", ";")
     (tmp_path / "lines.csv").write_text(text)
     (tmp_path / "units.csv").write_text("id,parent\ncity,\nnorth,city\nsouth,city\n")
     (tmp_path / "plan.yaml").write_text("name: r\ncurrency: USD\nperiods: [p1]\nbudget: {p1: 10}\n")
     problem, findings = fiscus.read_plan(tmp_path)
     assert problem is not None, findings
     assert asks_digest(asked_of(problem)) == asks_digest(made.asked)
-    with pytest.raises(InvalidInput, match="no line 'ports'"):
+    with pytest.raises(InvalidInput) as fault:
         with_asks("id,unit,ask\nroads,north,1\n", made)
+    assert "no line 'bridge' (north, answered by nora), 'ports' (south, answered by del)" in str(fault.value)
+    assert "after fiscus round reopen r" in str(fault.value)
 
 
 def test_several_periods_have_columns_of_their_own(store):
@@ -265,6 +276,74 @@ def test_several_periods_have_columns_of_their_own(store):
     give(store, do.Open("r"))
     asks = (do.Ask("roads", "p1", "general", 100, "", "x"), do.Ask("roads", "p2", "general", 300, "", "x"))
     give(store, do.Answer("r", "north", asks), "nora")
-    assert (
-        with_asks("id,unit,ask\nroads,north,9\n", seen(store)) == "id,unit,ask,ask@p1,ask@p2\nroads,north,9,1.00,3.00\n"
+    made = seen(store)
+    assert with_asks("id,unit,ask\nroads,north,9\n", made) == (
+        "id,unit,ask,ask@p1,ask@p2,fund\nroads,north,9,1.00,3.00,general\n"
     )
+    give(store, do.SetTarget("r", "north", "p2", 7))
+    assert with_targets("id,parent\ncity,\nnorth,city\n", seen(store)) == (
+        "id,parent,target@p2\ncity,,\nnorth,city,0.07\n"
+    )
+    assert with_targets("id\nnorth\n", made) == "id\nnorth\n"  # No targets: nothing is touched.
+
+
+def test_a_column_of_the_period_is_written_where_it_would_overrule_the_plain_one(store):
+    opened(store)
+    give(store, do.Answer("r", "north", NORTH), "nora")
+    give(store, do.SetTarget("r", "north", "p1", 600))
+    made = seen(store)
+    text = with_asks("id,ask,ask@p1,fund\nroads,9,8,bonds\nbridge,9,8,\n", made)
+    assert text == "id,ask,ask@p1,fund\nroads,9,4.00,general\nbridge,9,1.00,bonds\n"
+    units = "id,parent,target,target@p1\ncity,,30,20\nnorth,city,4,4\n"
+    assert with_targets(units, made) == "id,parent,target,target@p1\ncity,,30,20\nnorth,city,4,6.00\n"
+    assert with_targets("id,parent,target\ncity,,30\nnorth,city,4\n", made) == (
+        "id,parent,target\ncity,,30\nnorth,city,6.00\n"
+    )
+    with pytest.raises(InvalidInput, match="not in the plan: north"):
+        with_targets("id,parent\ncity,\n", made)
+
+
+def test_a_line_is_asked_of_one_fund(store):
+    opened(store)
+    torn = (do.Ask("roads", "p1", "general", 400, "", "x"), do.Ask("roads", "p1", "bonds", 100, "", "x"))
+    assert "'bonds' here and 'general' above" in refused(store, "round.ask", do.Answer("r", "north", torn), "nora")
+    nothing = (torn[0], do.Ask("roads", "p1", "bonds", 0))
+    give(store, do.Answer("r", "north", nothing), "nora")
+    made = seen(store)
+    before = made.but(answers={"north": Answered("nora", "", torn)})  # As rounds took it until now.
+    with pytest.raises(InvalidInput, match=r"more than one is asked for 'roads' \(north, answered by nora\)"):
+        with_asks("id\nroads\n", before)
+
+
+@pytest.mark.parametrize(
+    ("allocated", "words"),
+    [
+        ({"p1": {"general": 1_000, "bonds": 501}}, ["In p1 this plan gives USD 15.01, which is USD 0.01 more than the USD 15.00",
+                                                    "Of the fund 'bonds' in p1 it gives USD 5.01"]),
+        ({"p1": {"general": 1_100, "bonds": 0}}, ["Of the fund 'general' in p1 it gives USD 11.00, which is USD 1.00 more"]),
+        ({"p1": {"general": 5, "water": 1}}, ["Of the fund 'water' in p1 it gives USD 0.01", "the USD 0.00 there is"]),
+        ({"p1": {}, "p2": {"general": 1}}, ["In p2 this plan gives USD 0.01"]),
+    ],
+)  # fmt: skip
+def test_a_plan_that_gives_more_than_there_is_answers_no_round(store, allocated, words):
+    frozen(store)
+    said = refused(store, "round.overspent", do.RecordRun("r", "problem", asks_digest(seen(store).asked), allocated))
+    for each in words:
+        assert each in said
+    assert seen(store).status == "frozen"
+
+
+def test_a_target_is_for_units_that_are_asked_and_what_is_above_or_below_them(store):
+    with store.begin() as uow:
+        for unit, above in (("docks", "south"), ("west", "city"), ("hill", "west")):
+            administer(who.AddUnit(unit, above), uow, actor=Actor("root"), at=AT)
+        uow.commit()
+    opened(store)
+    for unit in ("west", "hill"):
+        assert "neither is a unit above or below it" in refused(store, "round.target", do.SetTarget("r", unit, "p1", 5))
+    give(store, do.SetTarget("r", "city", "p1", 1_200))
+    give(store, do.SetTarget("r", "docks", "p1", 300))
+    give(store, do.SetTarget("r", "north", "p1", 400))
+    with store.read() as reader:
+        told = " ".join(sentences(planning_round(reader, "r"), registry(reader), AT))
+    assert "not asked themselves: city in p1 USD 12.00, docks in p1 USD 3.00." in told

@@ -95,10 +95,17 @@ class Reopen(Command):
 
 @dataclass(frozen=True, slots=True)
 class RecordRun(Command):
-    """A plan was made from the frozen asks: digests of its problem, and of the asks in it."""
+    """A plan was made from the frozen asks.
+
+    Attributes:
+        problem: Digest of its problem.
+        asks: Digest of the asks in it.
+        allocated: Minor units that it gives, by period and fund.
+    """
 
     problem: str
     asks: str
+    allocated: Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)

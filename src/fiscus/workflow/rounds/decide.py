@@ -126,7 +126,7 @@ def _answer(made: Round, command: do.Answer, actor: Actor, at: datetime, registr
 
 
 def _ask_faults(made: Round, command: do.Answer) -> Iterator[str]:
-    seen = set()
+    seen, funds = set(), dict[str, str]()
     elsewhere = {ask.line: unit for unit, each in made.answers.items() if unit != command.unit for ask in each.asks}
     for number, ask in enumerate(command.asks, start=1):
         where = f"Ask {number} ({ask.line or 'no line'}, {ask.period})"
@@ -142,6 +142,11 @@ def _ask_faults(made: Round, command: do.Answer) -> Iterator[str]:
             yield f"{where}: it stands here twice."
         if ask.line in elsewhere:
             yield f"{where}: {elsewhere[ask.line]} asks for that line."
+        if ask.amount and funds.setdefault(ask.line, ask.fund) != ask.fund:
+            yield (
+                f"{where}: it is asked of {ask.fund!r} here and {funds[ask.line]!r} above, and a line is paid from one fund; ask "
+                "for a line of its own."
+            )
         seen.add((ask.line, ask.period, ask.fund))
 
 
@@ -149,6 +154,12 @@ def _set_target(made: Round, command: do.SetTarget, actor: Actor, at: datetime, 
     if command.unit not in registry.parents or command.period not in made.funds or not _amount(command.amount):
         return Refusal(
             "round.target", f"There is no unit {command.unit!r}, no period {command.period!r}, or no such amount."
+        )
+    if not any(_in_line(registry, command.unit, unit) for unit in made.units):
+        return Refusal(
+            "round.target",
+            f"{command.unit} is not asked in this round, and neither is a unit above or below it, so a target for it would hold "
+            f"nobody to anything; asked are {', '.join(made.units)}.",
         )
     there = sum(made.funds[command.period].values())
     if command.amount > there:
@@ -171,6 +182,11 @@ def _set_target(made: Round, command: do.SetTarget, actor: Actor, at: datetime, 
             )
     data = {"unit": command.unit, "period": command.period, "amount": command.amount}
     return [Entry("TargetSet", data)]
+
+
+def _in_line(registry: Registry, one: str, other: str) -> bool:
+    """Whether two units are the same, or one is above the other."""
+    return one in registry.upwards(other) or other in registry.upwards(one)
 
 
 def _extend(made: Round, command: do.Extend, actor: Actor, at: datetime, registry: Registry) -> Outcome:
@@ -201,7 +217,29 @@ def _record_run(made: Round, command: do.RecordRun, actor: Actor, at: datetime, 
         return Refusal(
             "round.other_asks", "This plan was not made from the frozen asks: export the round and solve what it gives."
         )
-    return [Entry("RunRecorded", {"problem": command.problem, "asks": command.asks})]
+    if spent := list(_overspent(made, command.allocated)):
+        return Refusal("round.overspent", f"{' '.join(spent)} Export the round and solve what it gives.")
+    allocated = {period: dict(funds) for period, funds in command.allocated.items()}
+    return [Entry("RunRecorded", {"problem": command.problem, "asks": command.asks, "allocated": allocated})]
+
+
+def _overspent(made: Round, allocated: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    """A sentence for each period and fund of which a plan gives more than there is; funds that are not of the round have nothing."""
+    for period, funds in allocated.items():
+        there = made.funds.get(period, {})
+        given, whole = sum(funds.values()), sum(there.values())
+        if given > whole:
+            yield f"In {period} this plan gives {_more(made, given, whole)}."
+        for fund, amount in funds.items():
+            if amount > there.get(fund, 0) and {fund} != there.keys():  # A fund that is alone is the whole period.
+                yield f"Of the fund {fund!r} in {period} it gives {_more(made, amount, there.get(fund, 0))}."
+
+
+def _more(made: Round, given: int, there: int) -> str:
+    return (
+        f"{written(given, made.currency)}, which is {written(given - there, made.currency)} more than the "
+        f"{written(there, made.currency)} there is"
+    )
 
 
 def _propose(made: Round, command: do.Propose, actor: Actor, at: datetime, registry: Registry) -> Outcome:

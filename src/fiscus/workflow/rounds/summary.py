@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from fiscus.core.money import currency as coin
-from fiscus.core.money import format_amount
+from fiscus.core.money import format_amount, written
 from fiscus.workflow.canonical import timestamp, until
 from fiscus.workflow.identity.registry import Registry
 from fiscus.workflow.rounds.state import Round
@@ -71,4 +71,12 @@ def sentences(made: Round, registry: Registry, at: datetime) -> list[str]:
         if row.target is not None and row.asked > row.target:
             more = format_amount(row.asked - row.target, unit)
             told.append(f"{row.unit} asks for {made.currency} {more} more than its target.")
+    # The rows are of the units that are asked; a target above or below them would be seen nowhere else.
+    others = [
+        f"{name} in {period} {written(amount, made.currency)}"
+        for (name, period), amount in sorted(made.targets.items())
+        if name not in made.units
+    ]
+    if others:
+        told.append(f"Targets of units that are not asked themselves: {', '.join(others)}.")
     return told
