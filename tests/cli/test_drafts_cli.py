@@ -32,6 +32,12 @@ def test_what_is_wrong_with_a_table_is_said_with_its_row(run, tmp_path):
     told = run("draft", "p", "bad.csv", "--as", "ann", "--title", "x", code=2)
     assert "row 2" in told
     assert "row 3" in told
+    (tmp_path / "bad.csv").write_text('period,line,unit,amount\nFY1,roads,works,"1,5"\n')
+    assert "it could be 1.5 or 15" in run("draft", "p", "bad.csv", "--as", "ann", "--title", "x", code=2)
+    (tmp_path / "bad.csv").write_text("period,line,unit,amount\nFY1,roads,works,10,50\n")
+    assert "row 2: it has 5 cells for 4 columns" in run("draft", "p", "bad.csv", "--as", "ann", "--title", "x", code=2)
+    (tmp_path / "bad.csv").write_text("period,line,unit,amount,amount\nFY1,roads,works,10,50\n")
+    assert "there are two columns 'amount'" in run("draft", "p", "bad.csv", "--as", "ann", "--title", "x", code=2)
     (tmp_path / "bad.csv").write_text("period,line,amount\n")
     assert "'unit' is missing" in run("draft", "p", "bad.csv", "--as", "ann", "--title", "x", code=2)
     (tmp_path / "bad.csv").write_text("period,line,unit,amount,colour\n")

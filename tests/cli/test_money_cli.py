@@ -42,6 +42,8 @@ def test_money_goes_from_reserve_to_books_and_back(approved, told, tmp_path):
     [
         ("p,FY1,roads,1,ok\np,FY1,lanes,1,no such line\n", "row 3"),
         ("p,FY1,roads,1,ok\np,FY1,roads,much,x\n", "row 3"),
+        ('p,FY1,roads,1,ok\np,FY1,roads,"1,5",x\n', "row 3: '1,5' is not an amount of USD: it could be 1.5 or 15"),
+        ("p,FY1,roads,1,ok\np,FY1,roads,10,50,I9\n", "row 3: it has 6 cells for 5 columns"),
         ("p,FY1,roads,1,ok\nq,FY1,roads,1,x\n", "row 3"),
         ("p,FY1,roads,1,ok\np,FY1,roads,1.234,x\n", "row 3"),
         ("p,FY1,roads,1,ok\np,FY1,roads,1,\n", "row 3: reference is empty"),
@@ -60,7 +62,13 @@ def test_a_bad_payment_leaves_nothing_behind(approved, told, tmp_path, table, wo
 
 def test_a_table_without_the_right_columns_is_named(approved, tmp_path):
     (tmp_path / "paid.csv").write_text("a,b\n1,2\n")
-    assert "its columns must be proposal, period" in approved("actuals", "import", "paid.csv", "--as", "pam", code=2)
+    assert "the column 'proposal' is missing; columns are proposal, period" in approved(
+        "actuals", "import", "paid.csv", "--as", "pam", code=2
+    )
+    (tmp_path / "paid.csv").write_text("proposal,period,line,amount,reference,amount\np,FY1,roads,1,x,2\n")
+    assert "there are two columns 'amount'; keep one" in approved(
+        "actuals", "import", "paid.csv", "--as", "pam", code=2
+    )
     (tmp_path / "paid.csv").write_bytes(b"\xff\xfe\x00")
     assert "cannot be read" in approved("actuals", "import", "paid.csv", "--as", "pam", code=2)
 
@@ -111,3 +119,12 @@ def test_only_the_budget_office_sets_budgets(run):
     assert "error" in run("funds", "set", "nowhere", "FY1", "--amount", "1", "--as", "bud", code=2)
     assert "error" in run("funds", "cash", "FY1", "--amount", "-1", "--as", "bud", code=2)
     assert "works" not in run("funds", "show")
+
+
+def test_a_decimal_comma_sets_no_budget(run, told):
+    said = run("funds", "set", "city", "FY1", "--amount", "1,5", "--as", "bud", code=2)
+    assert "it could be 1.5 or 15" in said
+    assert "it could be 1.5 or 15" in run("funds", "cash", "FY1", "--amount", "1,5", "--as", "bud", code=2)
+    assert amounts(told)["available"] == 5000
+    run("funds", "set", "city", "FY1", "--amount", "1,234,567.89", "--as", "bud")
+    assert amounts(told)["available"] == 1_234_567.89

@@ -74,6 +74,22 @@ def test_a_bad_row_of_asks_is_named_and_nothing_is_taken(planned, told, tmp_path
     said = planned("round", "answer", "r", "parks", "--file", "parks.csv", "--as", "cal", code=2)
     assert "row 3, amount" in said
     assert told("round", "show", "r")["answers"] == {}
+    for row, words in (
+        ("trees,Trees,FY1,general,10,50,\n", "row 2: it has 7 cells for 6 columns"),
+        (
+            'trees,Trees,FY1,general,"10,50",\n',
+            "row 2, amount: '10,50' is not an amount of USD: it could be 10.50 or 1050",
+        ),
+    ):
+        (tmp_path / "parks.csv").write_text(COLUMNS + row)
+        assert words in planned("round", "answer", "r", "parks", "--file", "parks.csv", "--as", "cal", code=2)
+    (tmp_path / "parks.csv").write_text(COLUMNS.replace("title", "line"))
+    assert "is missing" in planned("round", "answer", "r", "parks", "--file", "parks.csv", "--as", "cal", code=2)
+    (tmp_path / "parks.csv").write_text(f"{COLUMNS.strip()},amount\n")
+    assert "two columns 'amount'" in planned(
+        "round", "answer", "r", "parks", "--file", "parks.csv", "--as", "cal", code=2
+    )
+    assert told("round", "show", "r")["answers"] == {}
     (tmp_path / "parks.csv").write_text(f"{COLUMNS}trees,Trees,FY9,general,500,\n")
     assert "error" in planned("round", "answer", "r", "parks", "--file", "parks.csv", "--as", "cal", code=2)
 

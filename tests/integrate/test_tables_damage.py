@@ -38,6 +38,14 @@ def test_a_cut_row_is_told(folder):
     assert told(folder) == [("warning", "lines.csv", 7, None)]
 
 
+def test_a_decimal_comma_that_moves_an_empty_cell_out_of_the_table_is_told(folder):
+    text = (folder / "lines.csv").read_text(encoding="utf-8").splitlines()
+    first = next(number for number, row in enumerate(text) if row.endswith(",grey"))
+    text[first] = text[first].removesuffix("grey").replace("250", "2,50", 1)
+    (folder / "lines.csv").write_text("\n".join(text), encoding="utf-8")
+    assert ("error", "lines.csv", first + 1, None) in told(folder)
+
+
 @pytest.mark.parametrize("name", ["rules", "scenarios"])
 def test_a_file_that_lies_there_unused_is_told_unless_that_is_said(folder, name):
     line = next(each for each in FILES["plan.yaml"].splitlines() if each.startswith(name))

@@ -84,7 +84,7 @@ def amounts_of(given: Sequence[str] | None, currency: str) -> dict[Cell, int]:
         period, colon, line = name.partition(":")
         if not equals or not colon:
             raise InvalidInput(f"--amount {each!r}: write PERIOD:LINE=AMOUNT, as FY2024:roads=1200.50")
-        found[period, line] = unit(currency).to_minor(amount.replace(",", ""))
+        found[period, line] = unit(currency).to_minor(amount)
     return found
 
 

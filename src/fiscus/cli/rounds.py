@@ -113,7 +113,7 @@ def target(
     from fiscus.workflow.service import planning_round
 
     with sentences(), office(db).store.read() as reader:
-        minor = coin(planning_round(reader, round_).currency).to_minor(amount.replace(",", ""))
+        minor = coin(planning_round(reader, round_).currency).to_minor(amount)
     _do(db, person, do.SetTarget(round_, unit, period, minor))
 
 
