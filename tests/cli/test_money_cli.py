@@ -46,7 +46,7 @@ def test_money_goes_from_reserve_to_books_and_back(approved, told, tmp_path):
         ("p,FY1,roads,1,ok\np,FY1,roads,10,50,I9\n", "row 3: it has 6 cells for 5 columns"),
         ("p,FY1,roads,1,ok\nq,FY1,roads,1,x\n", "row 3"),
         ("p,FY1,roads,1,ok\np,FY1,roads,1.234,x\n", "row 3"),
-        ("p,FY1,roads,1,ok\np,FY1,roads,1,\n", "row 3: reference is empty"),
+        ("p,FY1,roads,1,ok\np,FY1,roads,1, \n", "row 3: reference is empty"),
         ("p,FY1,roads,1,ok\np,FY1,roads,100000,x\n", "row 3"),
     ],
 )
@@ -58,6 +58,49 @@ def test_a_bad_payment_leaves_nothing_behind(approved, told, tmp_path, table, wo
     assert words in said
     assert "Nothing was recorded" in said
     assert len(told("audit", "show")) == events
+
+
+def test_a_payment_is_recorded_once_by_its_reference(approved, told, tmp_path):
+    approved("release", "p", "--as", "pam")
+    approved("commit", "p", "--as", "pam", "--reference", "order", "--amount", "FY1:roads=150")
+    pay = ("actuals", "import", "paid.csv", "--as", "pam")
+    first = f"{COLUMNS}p,FY1,roads,200,INV-1\np,FY1,trees,10,INV-1\n"  # One invoice for two lines; a part was ordered.
+    (tmp_path / "paid.csv").write_text(first)
+    said = approved(*pay)
+    assert "2 payments were recorded." in said
+    assert "already" not in said
+    events = len(told("audit", "show"))
+    said = approved(*pay)
+    assert "0 payments were recorded." in said
+    assert "2 of 2 payments were recorded already (rows 2, 3) and were passed over" in said
+    assert len(told("audit", "show")) == events
+    (tmp_path / "paid.csv").write_text(f"{first}p,FY1,trees,5,INV-2\np,FY1,trees,5, INV-2 \n")
+    said = approved(*pay)
+    assert "1 payments were recorded." in said
+    assert "3 of 4 payments were recorded already (rows 2, 3, 5)" in said
+    assert amounts(told)["actual"] == 215
+    for rows in ("p,FY1,trees,1,INV-3\np,FY1,roads,201,INV-1\n", "p,FY1,roads,1,INV-4\np,FY1,roads,2,INV-4\n"):
+        (tmp_path / "paid.csv").write_text(COLUMNS + rows)
+        said = approved(*pay, code=2)
+        assert "row 3: INV-" in said
+        assert "if this is another payment, give it a reference of its own" in said
+        assert "Nothing was recorded" in said
+    assert "INV-4 was recorded with USD 1.00 for roads in FY1 before" in said
+    assert amounts(told)["actual"] == 215
+
+
+def test_a_payment_that_was_reversed_is_recorded_again(approved, told, tmp_path):
+    approved("release", "p", "--as", "pam")
+    pay = ("actuals", "import", "paid.csv", "--as", "pam")
+    (tmp_path / "paid.csv").write_text(f"{COLUMNS}p,FY1,roads,200,INV-1\n")
+    approved(*pay)
+    wrong = next(each["version"] for each in told("audit", "show", "p") if each["kind"] == "Spent")
+    approved("reverse", "p", wrong, "--as", "pam", "--why", "wrong amount")
+    (tmp_path / "paid.csv").write_text(f"{COLUMNS}p,FY1,roads,20,INV-1\n")
+    assert "1 payments were recorded." in approved(*pay)
+    assert amounts(told)["actual"] == 20
+    assert "1 of 1 payments were recorded already (row 2)" in approved(*pay)
+    assert amounts(told)["actual"] == 20
 
 
 def test_a_table_without_the_right_columns_is_named(approved, tmp_path):

@@ -39,11 +39,9 @@ def test_a_cut_row_is_told(folder):
 
 
 def test_a_decimal_comma_that_moves_an_empty_cell_out_of_the_table_is_told(folder):
-    text = (folder / "lines.csv").read_text(encoding="utf-8").splitlines()
-    first = next(number for number, row in enumerate(text) if row.endswith(",grey"))
-    text[first] = text[first].removesuffix("grey").replace("250", "2,50", 1)
-    (folder / "lines.csv").write_text("\n".join(text), encoding="utf-8")
-    assert ("error", "lines.csv", first + 1, None) in told(folder)
+    row = "clinic,south,Clinic,0,250,,1,3,step,150,,,,true,,,grey"
+    change(folder, "lines.csv", row, row.replace("250", "2,50").replace("grey", ""))
+    assert ("error", "lines.csv", 7, None) in told(folder)
 
 
 @pytest.mark.parametrize("name", ["rules", "scenarios"])

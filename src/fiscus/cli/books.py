@@ -103,24 +103,40 @@ def import_(
     behalf: Behalf = "",
     db: Database = "",
 ) -> None:
-    """Record what was spent: every row, or none where one is wrong."""
+    """Record what was spent: every row, or none where one is wrong; what was recorded before is passed over."""
     from fiscus.core.money import currency as coin
     from fiscus.errors import FiscusError
     from fiscus.workflow.proposal.commands import RecordActual
     from fiscus.workflow.service import follow, reading
+    from fiscus.workflow.service.payments import Recorded
 
     with sentences():
-        rows = _rows(file)
+        rows, again = _rows(file), []
         with acting(db, person, behalf) as (uow, actor, at, key):
+            recorded = Recorded(uow)
             for number, row in rows:
+                cell, reference = (row["period"], row["line"]), row["reference"]
                 try:
-                    unit = coin(reading.known_proposal(uow, row["proposal"]).currency)
-                    amounts = {(row["period"], row["line"]): unit.to_minor(row["amount"])}
-                    command = RecordActual(row["proposal"], amounts, row["reference"])
+                    proposal = reading.known_proposal(uow, row["proposal"])
+                    amount = coin(proposal.currency).to_minor(row["amount"])
+                    if recorded.before(proposal, cell, reference, amount):
+                        again.append(number)
+                        continue
+                    command = RecordActual(row["proposal"], {cell: amount}, reference)
                     follow(command, uow, actor=actor, at=at, key=f"{key}.{number}")
                 except FiscusError as error:
                     raise _nothing_recorded(f"{file}, row {number}: {error}") from error
-        screen.print(f"{len(rows)} payments were recorded.")
+        screen.print(f"{len(rows) - len(again)} payments were recorded.")
+        if again:
+            screen.print(_passed_over(again, len(rows)), soft_wrap=True, markup=False)
+
+
+def _passed_over(again: list[int], of: int) -> str:
+    which = f"{'row' if len(again) == 1 else 'rows'} {', '.join(map(str, again))}"
+    return (
+        f"{len(again)} of {of} payments were recorded already ({which}) and were passed over: same reference, line and "
+        "amount. Another payment needs a reference of its own."
+    )
 
 
 def _rows(file: Path) -> Rows:
