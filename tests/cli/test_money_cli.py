@@ -171,3 +171,18 @@ def test_a_decimal_comma_sets_no_budget(run, told):
     assert amounts(told)["available"] == 5000
     run("funds", "set", "city", "FY1", "--amount", "1,234,567.89", "--as", "bud")
     assert amounts(told)["available"] == 1_234_567.89
+
+
+def test_a_place_that_is_named_twice_is_refused(approved, told):
+    release = ("release", "p", "--as", "pam")
+    said = approved(*release, "--amount", "FY1:roads=100", "--amount", "FY1:roads=100", code=2)
+    assert "--amount: FY1:roads stands there twice" in said
+    for wrong in ("FY1=100", "FY1:=100", ":roads=100", "roads", "=100"):
+        assert "write PERIOD:LINE=AMOUNT" in approved(*release, "--amount", wrong, code=2)
+    said = approved(*release, "--amount", "FY1:roads=1,5", code=2)
+    assert "--amount 'FY1:roads=1,5': '1,5' is not an amount of USD: it could be 1.5 or 15" in said
+    assert amounts(told)["released"] == 0
+    approved(*release, "--amount", "FY1:roads=100", "--amount", "FY1:trees=100")
+    reconcile = ("reconcile", "p", "--as", "cal", "--reference", "bank")
+    assert "--total: FY1 stands there twice" in approved(*reconcile, "--total", "FY1=0", "--total", "FY1=1", code=2)
+    assert "--total '700': write PERIOD=AMOUNT" in approved(*reconcile, "--total", "700", code=2)

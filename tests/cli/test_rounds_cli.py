@@ -112,3 +112,12 @@ def test_a_round_is_extended_reopened_and_cancelled(planned, told):
     planned("round", "cancel", "r", "--as", "bud", "--why", "there is no money")
     assert told("round", "show", "r")["status"] == "cancelled"
     assert "error" in planned("round", "open", "r", "--as", "bud", code=2)
+
+
+def test_a_fund_or_a_unit_that_is_named_twice_is_refused(planned, told):
+    plan = ("round", "plan", "x", "--as", "bud", "--deadline", SOON, "--fund", "FY1:general=1", "--unit", "parks")
+    assert "--fund: FY1:general stands there twice" in planned(*plan, "--fund", "FY1:general=2", code=2)
+    assert "--unit: parks stands there twice" in planned(*plan, "--unit", "works", "--unit", "parks", code=2)
+    assert "--fund 'FY2': write PERIOD:FUND=AMOUNT" in planned(*plan, "--fund", "FY2=1", code=2)
+    planned(*plan, "--fund", "FY2:general=2", "--unit", "works")
+    assert told("round", "show", "x")["funds"] == {"FY1": {"general": 100}, "FY2": {"general": 200}}

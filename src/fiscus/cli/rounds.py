@@ -41,15 +41,15 @@ def plan(
     db: Database = "",
 ) -> None:
     """Begin a round: what there is to give, which units are asked, and until when."""
-    from fiscus.cli.office import amounts_of
+    from fiscus.cli.office import amounts_of, each_once
     from fiscus.cli.people import day
     from fiscus.workflow.rounds import commands as do
 
     with sentences():
         funds: dict[str, dict[str, int]] = {}
-        for (period, name), amount in amounts_of(fund, currency).items():
+        for (period, name), amount in amounts_of(fund, currency, "--fund").items():
             funds.setdefault(period, {})[name] = amount
-        command = do.Plan(round_, title or round_, currency, funds, tuple(unit), day(deadline))
+        command = do.Plan(round_, title or round_, currency, funds, each_once(unit, "--unit"), day(deadline))
     _do(db, person, command)
 
 
