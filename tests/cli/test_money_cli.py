@@ -154,6 +154,15 @@ def test_cash_that_must_stay_stops_a_release(approved):
     assert "error" in approved("release", "p", "--as", "pam", "--amount", "FY1:roads=0.01", code=2)
 
 
+def test_cash_is_changed_and_its_reserve_stays(run, told):
+    run("funds", "cash", "FY1", "--amount", "8000", "--reserve", "5000", "--as", "bud")
+    assert "9,000.00 comes in in FY1; 5,000.00 stays" in run("funds", "cash", "FY1", "--amount", "9000", "--as", "bud")
+    assert (amounts(told, "cash")["available"], amounts(told, "cash")["reserved"]) == (4000, 5000)
+    run("funds", "cash", "FY1", "--amount", "9000", "--reserve", "0", "--as", "bud")
+    assert amounts(told, "cash")["reserved"] == 0
+    assert "0.00 stays" in run("funds", "cash", "FY2", "--amount", "1", "--as", "bud")
+
+
 def test_only_the_budget_office_sets_budgets(run):
     assert "does not hold the role 'budget'" in run(
         "funds", "set", "city", "FY1", "--amount", "1", "--as", "ann", code=2
@@ -186,3 +195,6 @@ def test_a_place_that_is_named_twice_is_refused(approved, told):
     reconcile = ("reconcile", "p", "--as", "cal", "--reference", "bank")
     assert "--total: FY1 stands there twice" in approved(*reconcile, "--total", "FY1=0", "--total", "FY1=1", code=2)
     assert "--total '700': write PERIOD=AMOUNT" in approved(*reconcile, "--total", "700", code=2)
+    assert "Give the reference of the statement" in approved(
+        "reconcile", "p", "--as", "cal", "--reference", " ", "--total", "FY1=0", code=2
+    )

@@ -75,19 +75,20 @@ def cash(
     period: Period,
     amount: Amount,
     person: Person,
-    reserve: Annotated[str, typer.Option(help="That has to stay, major units.")] = "0",
+    reserve: Annotated[str, typer.Option(help="That has to stay, major units; as before when not given.")] = "",
     currency: Annotated[str, typer.Option(help="ISO 4217 code.")] = "USD",
     db: Database = "",
 ) -> None:
     """Say what cash comes in, and how much of it has to stay; releases are checked against it."""
     from fiscus.core.money import currency as coin
     from fiscus.workflow.funds.books import SetCash
-    from fiscus.workflow.service import set_cash
+    from fiscus.workflow.service import reading, set_cash
 
     with sentences():
         unit = coin(currency)
-        minor, kept = unit.to_minor(amount), unit.to_minor(reserve)
+        minor = unit.to_minor(amount)
         with acting(db, person) as (uow, actor, at, key):
+            kept = unit.to_minor(reserve) if reserve else reading.books(uow).reserve.get(period, 0)
             set_cash(SetCash(period, minor, kept, currency), uow, actor=actor, at=at, key=key)
         screen.print(
             f"{money(minor, currency)} comes in in {period}; {money(kept, currency)} stays.",
