@@ -32,6 +32,12 @@ def test_what_is_wrong_with_a_table_is_said_with_its_row(run, tmp_path):
     told = run("draft", "p", "bad.csv", "--as", "ann", "--title", "x", code=2)
     assert "row 2" in told
     assert "row 3" in told
+    (tmp_path / "bad.csv").write_text('period,line,unit,amount\nFY1,roads,works,"1,5"\n')
+    assert "it could be 1.5 or 15" in run("draft", "p", "bad.csv", "--as", "ann", "--title", "x", code=2)
+    (tmp_path / "bad.csv").write_text("period,line,unit,amount\nFY1,roads,works,10,50\n")
+    assert "row 2: it has 5 cells for 4 columns" in run("draft", "p", "bad.csv", "--as", "ann", "--title", "x", code=2)
+    (tmp_path / "bad.csv").write_text("period,line,unit,amount,amount\nFY1,roads,works,10,50\n")
+    assert "there are two columns 'amount'" in run("draft", "p", "bad.csv", "--as", "ann", "--title", "x", code=2)
     (tmp_path / "bad.csv").write_text("period,line,amount\n")
     assert "'unit' is missing" in run("draft", "p", "bad.csv", "--as", "ann", "--title", "x", code=2)
     (tmp_path / "bad.csv").write_text("period,line,unit,amount,colour\n")
@@ -50,3 +56,19 @@ def test_nobody_else_edits(run, tmp_path):
     run("draft", "p", "items.csv", "--as", "ann", "--title", "Spring")
     (tmp_path / "items.csv").write_text(ITEMS.replace("300", "400"))
     assert "Only ann" in run("edit", "p", "items.csv", "--as", "hal", code=2)
+
+
+def test_a_risk_that_is_no_band_and_an_id_that_leads_elsewhere_are_refused(run, shown, tmp_path):
+    draft = ("items.csv", "--as", "ann", "--title", "Spring")
+    assert "'../x' is no id of a proposal" in run("draft", "../x", *draft, code=2)
+    run("draft", "any", *draft, "--risk", "purple")  # The matrix has no bands.
+    matrix = (tmp_path / "matrix.yaml").read_text()
+    (tmp_path / "bands.yaml").write_text(matrix.replace("rolling_days: 0", "rolling_days: 0\nrisk_bands: [low, high]"))
+    run("policy", "adopt", "bands.yaml", "--as", "root")
+    assert "'purple' is none of the authority matrix: low, high" in run(
+        "draft", "p", *draft, "--risk", "purple", code=2
+    )
+    run("draft", "p", *draft, "--risk", "low")
+    assert shown("p")["content"]["risk"] == "low"
+    (tmp_path / "bad.csv").write_text("period,line,unit,amount\nFY1,ro\x01ads,works,5\n")
+    assert "holds a character that is not shown" in run("draft", "q", "bad.csv", "--as", "ann", "--title", "x", code=2)

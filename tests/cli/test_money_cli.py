@@ -42,9 +42,11 @@ def test_money_goes_from_reserve_to_books_and_back(approved, told, tmp_path):
     [
         ("p,FY1,roads,1,ok\np,FY1,lanes,1,no such line\n", "row 3"),
         ("p,FY1,roads,1,ok\np,FY1,roads,much,x\n", "row 3"),
+        ('p,FY1,roads,1,ok\np,FY1,roads,"1,5",x\n', "row 3: '1,5' is not an amount of USD: it could be 1.5 or 15"),
+        ("p,FY1,roads,1,ok\np,FY1,roads,10,50,I9\n", "row 3: it has 6 cells for 5 columns"),
         ("p,FY1,roads,1,ok\nq,FY1,roads,1,x\n", "row 3"),
         ("p,FY1,roads,1,ok\np,FY1,roads,1.234,x\n", "row 3"),
-        ("p,FY1,roads,1,ok\np,FY1,roads,1,\n", "row 3: reference is empty"),
+        ("p,FY1,roads,1,ok\np,FY1,roads,1, \n", "row 3: reference is empty"),
         ("p,FY1,roads,1,ok\np,FY1,roads,100000,x\n", "row 3"),
     ],
 )
@@ -58,9 +60,58 @@ def test_a_bad_payment_leaves_nothing_behind(approved, told, tmp_path, table, wo
     assert len(told("audit", "show")) == events
 
 
+def test_a_payment_is_recorded_once_by_its_reference(approved, told, tmp_path):
+    approved("release", "p", "--as", "pam")
+    approved("commit", "p", "--as", "pam", "--reference", "order", "--amount", "FY1:roads=150")
+    pay = ("actuals", "import", "paid.csv", "--as", "pam")
+    first = f"{COLUMNS}p,FY1,roads,200,INV-1\np,FY1,trees,10,INV-1\n"  # One invoice for two lines; a part was ordered.
+    (tmp_path / "paid.csv").write_text(first)
+    said = approved(*pay)
+    assert "2 payments were recorded." in said
+    assert "already" not in said
+    events = len(told("audit", "show"))
+    said = approved(*pay)
+    assert "0 payments were recorded." in said
+    assert "2 of 2 payments were recorded already (rows 2, 3) and were passed over" in said
+    assert len(told("audit", "show")) == events
+    (tmp_path / "paid.csv").write_text(f"{first}p,FY1,trees,5,INV-2\np,FY1,trees,5, INV-2 \n")
+    said = approved(*pay)
+    assert "1 payments were recorded." in said
+    assert "3 of 4 payments were recorded already (rows 2, 3, 5)" in said
+    assert amounts(told)["actual"] == 215
+    for rows in ("p,FY1,trees,1,INV-3\np,FY1,roads,201,INV-1\n", "p,FY1,roads,1,INV-4\np,FY1,roads,2,INV-4\n"):
+        (tmp_path / "paid.csv").write_text(COLUMNS + rows)
+        said = approved(*pay, code=2)
+        assert "row 3: INV-" in said
+        assert "if this is another payment, give it a reference of its own" in said
+        assert "Nothing was recorded" in said
+    assert "INV-4 was recorded with USD 1.00 for roads in FY1 before" in said
+    assert amounts(told)["actual"] == 215
+
+
+def test_a_payment_that_was_reversed_is_recorded_again(approved, told, tmp_path):
+    approved("release", "p", "--as", "pam")
+    pay = ("actuals", "import", "paid.csv", "--as", "pam")
+    (tmp_path / "paid.csv").write_text(f"{COLUMNS}p,FY1,roads,200,INV-1\n")
+    approved(*pay)
+    wrong = next(each["version"] for each in told("audit", "show", "p") if each["kind"] == "Spent")
+    approved("reverse", "p", wrong, "--as", "pam", "--why", "wrong amount")
+    (tmp_path / "paid.csv").write_text(f"{COLUMNS}p,FY1,roads,20,INV-1\n")
+    assert "1 payments were recorded." in approved(*pay)
+    assert amounts(told)["actual"] == 20
+    assert "1 of 1 payments were recorded already (row 2)" in approved(*pay)
+    assert amounts(told)["actual"] == 20
+
+
 def test_a_table_without_the_right_columns_is_named(approved, tmp_path):
     (tmp_path / "paid.csv").write_text("a,b\n1,2\n")
-    assert "its columns must be proposal, period" in approved("actuals", "import", "paid.csv", "--as", "pam", code=2)
+    assert "the column 'proposal' is missing; columns are proposal, period" in approved(
+        "actuals", "import", "paid.csv", "--as", "pam", code=2
+    )
+    (tmp_path / "paid.csv").write_text("proposal,period,line,amount,reference,amount\np,FY1,roads,1,x,2\n")
+    assert "there are two columns 'amount'; keep one" in approved(
+        "actuals", "import", "paid.csv", "--as", "pam", code=2
+    )
     (tmp_path / "paid.csv").write_bytes(b"\xff\xfe\x00")
     assert "cannot be read" in approved("actuals", "import", "paid.csv", "--as", "pam", code=2)
 
@@ -103,6 +154,15 @@ def test_cash_that_must_stay_stops_a_release(approved):
     assert "error" in approved("release", "p", "--as", "pam", "--amount", "FY1:roads=0.01", code=2)
 
 
+def test_cash_is_changed_and_its_reserve_stays(run, told):
+    run("funds", "cash", "FY1", "--amount", "8000", "--reserve", "5000", "--as", "bud")
+    assert "9,000.00 comes in in FY1; 5,000.00 stays" in run("funds", "cash", "FY1", "--amount", "9000", "--as", "bud")
+    assert (amounts(told, "cash")["available"], amounts(told, "cash")["reserved"]) == (4000, 5000)
+    run("funds", "cash", "FY1", "--amount", "9000", "--reserve", "0", "--as", "bud")
+    assert amounts(told, "cash")["reserved"] == 0
+    assert "0.00 stays" in run("funds", "cash", "FY2", "--amount", "1", "--as", "bud")
+
+
 def test_only_the_budget_office_sets_budgets(run):
     assert "does not hold the role 'budget'" in run(
         "funds", "set", "city", "FY1", "--amount", "1", "--as", "ann", code=2
@@ -111,3 +171,30 @@ def test_only_the_budget_office_sets_budgets(run):
     assert "error" in run("funds", "set", "nowhere", "FY1", "--amount", "1", "--as", "bud", code=2)
     assert "error" in run("funds", "cash", "FY1", "--amount", "-1", "--as", "bud", code=2)
     assert "works" not in run("funds", "show")
+
+
+def test_a_decimal_comma_sets_no_budget(run, told):
+    said = run("funds", "set", "city", "FY1", "--amount", "1,5", "--as", "bud", code=2)
+    assert "it could be 1.5 or 15" in said
+    assert "it could be 1.5 or 15" in run("funds", "cash", "FY1", "--amount", "1,5", "--as", "bud", code=2)
+    assert amounts(told)["available"] == 5000
+    run("funds", "set", "city", "FY1", "--amount", "1,234,567.89", "--as", "bud")
+    assert amounts(told)["available"] == 1_234_567.89
+
+
+def test_a_place_that_is_named_twice_is_refused(approved, told):
+    release = ("release", "p", "--as", "pam")
+    said = approved(*release, "--amount", "FY1:roads=100", "--amount", "FY1:roads=100", code=2)
+    assert "--amount: FY1:roads stands there twice" in said
+    for wrong in ("FY1=100", "FY1:=100", ":roads=100", "roads", "=100"):
+        assert "write PERIOD:LINE=AMOUNT" in approved(*release, "--amount", wrong, code=2)
+    said = approved(*release, "--amount", "FY1:roads=1,5", code=2)
+    assert "--amount 'FY1:roads=1,5': '1,5' is not an amount of USD: it could be 1.5 or 15" in said
+    assert amounts(told)["released"] == 0
+    approved(*release, "--amount", "FY1:roads=100", "--amount", "FY1:trees=100")
+    reconcile = ("reconcile", "p", "--as", "cal", "--reference", "bank")
+    assert "--total: FY1 stands there twice" in approved(*reconcile, "--total", "FY1=0", "--total", "FY1=1", code=2)
+    assert "--total '700': write PERIOD=AMOUNT" in approved(*reconcile, "--total", "700", code=2)
+    assert "Give the reference of the statement" in approved(
+        "reconcile", "p", "--as", "cal", "--reference", " ", "--total", "FY1=0", code=2
+    )

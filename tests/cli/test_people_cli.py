@@ -142,3 +142,9 @@ def test_a_service_account_needs_somebody_who_answers_for_it(run):
 @pytest.mark.parametrize("day", ["31-01-2030", "2030-02-31", "soon", LONG_AGO])
 def test_a_day_that_is_none_is_refused(run, day):
     assert "error" in run("delegate", "cal", "--as", "hal", "--until", day, code=2)
+
+
+def test_an_address_that_is_none_is_refused(run, told):
+    for wrong in ("notanemail", "a@b@c", "@example.org", "dan@", "dan @example.org"):
+        assert "is no e-mail address" in run("people", "add", "dan", "--email", wrong, "--as", "root", code=2)
+    run("people", "add", "dan", "--email", "dan@example.org", "--as", "root")

@@ -74,6 +74,22 @@ def test_a_bad_row_of_asks_is_named_and_nothing_is_taken(planned, told, tmp_path
     said = planned("round", "answer", "r", "parks", "--file", "parks.csv", "--as", "cal", code=2)
     assert "row 3, amount" in said
     assert told("round", "show", "r")["answers"] == {}
+    for row, words in (
+        ("trees,Trees,FY1,general,10,50,\n", "row 2: it has 7 cells for 6 columns"),
+        (
+            'trees,Trees,FY1,general,"10,50",\n',
+            "row 2, amount: '10,50' is not an amount of USD: it could be 10.50 or 1050",
+        ),
+    ):
+        (tmp_path / "parks.csv").write_text(COLUMNS + row)
+        assert words in planned("round", "answer", "r", "parks", "--file", "parks.csv", "--as", "cal", code=2)
+    (tmp_path / "parks.csv").write_text(COLUMNS.replace("title", "line"))
+    assert "is missing" in planned("round", "answer", "r", "parks", "--file", "parks.csv", "--as", "cal", code=2)
+    (tmp_path / "parks.csv").write_text(f"{COLUMNS.strip()},amount\n")
+    assert "two columns 'amount'" in planned(
+        "round", "answer", "r", "parks", "--file", "parks.csv", "--as", "cal", code=2
+    )
+    assert told("round", "show", "r")["answers"] == {}
     (tmp_path / "parks.csv").write_text(f"{COLUMNS}trees,Trees,FY9,general,500,\n")
     assert "error" in planned("round", "answer", "r", "parks", "--file", "parks.csv", "--as", "cal", code=2)
 
@@ -271,3 +287,12 @@ def test_a_plan_that_does_not_fit_the_round_is_said(planned, tmp_path, changes, 
     (tmp_path / "plan" / "plan.yaml").write_text(text)
     assert words.lower() in planned("round", "export", "r", "plan", "asked", code=2).lower()
     assert not (tmp_path / "asked").exists()
+
+
+def test_a_fund_or_a_unit_that_is_named_twice_is_refused(planned, told):
+    plan = ("round", "plan", "x", "--as", "bud", "--deadline", SOON, "--fund", "FY1:general=1", "--unit", "parks")
+    assert "--fund: FY1:general stands there twice" in planned(*plan, "--fund", "FY1:general=2", code=2)
+    assert "--unit: parks stands there twice" in planned(*plan, "--unit", "works", "--unit", "parks", code=2)
+    assert "--fund 'FY2': write PERIOD:FUND=AMOUNT" in planned(*plan, "--fund", "FY2=1", code=2)
+    planned(*plan, "--fund", "FY2:general=2", "--unit", "works")
+    assert told("round", "show", "x")["funds"] == {"FY1": {"general": 100}, "FY2": {"general": 200}}

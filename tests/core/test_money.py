@@ -31,6 +31,51 @@ def test_what_is_no_amount_is_refused(amount):
         currency("USD").to_minor(amount)
 
 
+@given(st.integers(-(10**15), 10**15), st.sampled_from(["USD", "JPY", "KWD"]))
+def test_amounts_as_people_read_them_come_back(minor, code):
+    unit = currency(code)
+    assert unit.to_minor(format_amount(minor, unit)) == minor
+
+
+@pytest.mark.parametrize(
+    ("amount", "minor"), [(" 5 ", 500), (".5", 50), ("5.", 500), ("+1,000", 100_000), ("-1,234,567.89", -123_456_789)]
+)
+def test_amounts_are_read_as_people_write_them(amount, minor):
+    assert currency("USD").to_minor(amount) == minor
+
+
+@pytest.mark.parametrize(
+    ("amount", "decimal", "joined"),
+    [
+        ("1,5", "1.5", "15"),
+        ("10,50", "10.50", "1050"),
+        (" -0,500", "-0.500", "-500"),
+        (",5", "0.5", "5"),
+        ("1234,567", "1234.567", "1234567"),
+    ],
+)
+def test_a_comma_that_could_be_a_decimal_sign_is_refused_with_both_readings(amount, decimal, joined):
+    with pytest.raises(InvalidMoney) as refused:
+        currency("USD").to_minor(amount)
+    assert f"it could be {decimal} or {joined}: write {decimal} for the first, {joined} for the second" in str(
+        refused.value
+    )
+
+
+@pytest.mark.parametrize("amount", ["1,2,3", "1.234,56", "1,234,56", "12,34,567", "1,234.5,6", "5,", "1,,000", ","])
+def test_commas_stand_only_between_groups_of_three_digits(amount):
+    with pytest.raises(InvalidMoney, match="commas may stand only between groups of three digits"):
+        currency("USD").to_minor(amount)
+
+
+@pytest.mark.parametrize(
+    "amount", ["1_000", "\uff11\uff10", "\u0663", "1,\u0660\u0660\u0660", "1 000", "", "$5", "+", "."]
+)
+def test_only_plain_digits_are_money(amount):
+    with pytest.raises(InvalidMoney, match=r"is not an amount of USD$"):
+        currency("USD").to_minor(amount)
+
+
 def test_floats_mean_the_decimal_they_show():
     assert currency("USD").to_minor(0.1) == 10
     assert currency("USD").to_minor(1.15) == 115

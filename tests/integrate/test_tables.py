@@ -105,6 +105,26 @@ def test_grouped_numbers_equal_plain_ones(number):
         assert grouped.value == float(style.format(number).replace(",", ""))
 
 
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        ("1,5", "write 1.5"),
+        ("0,500", "write 0.500"),
+        ("1,5 m", "is not a number"),  # Not 15 million.
+        ("1,500.5 m", "write 1500500000"),
+        ("1,5%", "write a fraction"),
+        ("(1,5)", "write a minus sign"),
+        ("1_000", "is not a number"),
+        ("\uff11\uff10", "is not a number"),
+        ("\u0661,\u0660\u0660\u0660", "is not a number"),
+    ],
+)
+def test_nothing_is_made_of_digits_and_commas_that_can_be_read_otherwise(cell, words):
+    read = read_number(cell, USD)
+    assert (read.value, read.severity) == (None, "error")
+    assert words in read.sentence
+
+
 @given(st.one_of(st.text(), st.floats(), st.integers(), st.booleans(), st.none(), st.binary()))
 def test_no_cell_raises(cell):
     with warnings.catch_warnings():

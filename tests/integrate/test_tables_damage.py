@@ -38,6 +38,12 @@ def test_a_cut_row_is_told(folder):
     assert told(folder) == [("warning", "lines.csv", 7, None)]
 
 
+def test_a_decimal_comma_that_moves_an_empty_cell_out_of_the_table_is_told(folder):
+    row = "clinic,south,Clinic,0,250,,1,3,step,150,,,,true,,,grey"
+    change(folder, "lines.csv", row, row.replace("250", "2,50").replace("grey", ""))
+    assert ("error", "lines.csv", 7, None) in told(folder)
+
+
 @pytest.mark.parametrize("name", ["rules", "scenarios"])
 def test_a_file_that_lies_there_unused_is_told_unless_that_is_said(folder, name):
     line = next(each for each in FILES["plan.yaml"].splitlines() if each.startswith(name))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,10 +11,16 @@ from fiscus.cli.office import AsJson, Behalf, Database, Person, acting, money, o
 from fiscus.cli.output import print_json, screen, sentences, table
 from fiscus.errors import InvalidInput
 
+if TYPE_CHECKING:
+    from fiscus.core.csv_rows import Rows
+
 funds = typer.Typer(help="Budgets, cash, and where the money stands.", no_args_is_help=True)
 actuals = typer.Typer(help="What was really spent.", no_args_is_help=True)
 
 Amount = Annotated[str, typer.Option(help="In all, major units.")]
+PAYMENT = ("proposal", "period", "line", "amount", "reference")
+"""Columns of a table of payments."""
+
 Period = Annotated[str, typer.Argument(help="Of the budget.")]
 
 
@@ -59,7 +64,7 @@ def set_(
     from fiscus.workflow.service import set_budget
 
     with sentences():
-        minor = coin(currency).to_minor(amount.replace(",", ""))
+        minor = coin(currency).to_minor(amount)
         with acting(db, person) as (uow, actor, at, key):
             set_budget(SetBudget(unit, period, fund, minor, currency, hard), uow, actor=actor, at=at, key=key)
         screen.print(f"{unit} has {money(minor, currency)} in {period} ({fund}).", soft_wrap=True, markup=False)
@@ -70,19 +75,20 @@ def cash(
     period: Period,
     amount: Amount,
     person: Person,
-    reserve: Annotated[str, typer.Option(help="That has to stay, major units.")] = "0",
+    reserve: Annotated[str, typer.Option(help="That has to stay, major units; as before when not given.")] = "",
     currency: Annotated[str, typer.Option(help="ISO 4217 code.")] = "USD",
     db: Database = "",
 ) -> None:
     """Say what cash comes in, and how much of it has to stay; releases are checked against it."""
     from fiscus.core.money import currency as coin
     from fiscus.workflow.funds.books import SetCash
-    from fiscus.workflow.service import set_cash
+    from fiscus.workflow.service import reading, set_cash
 
     with sentences():
         unit = coin(currency)
-        minor, kept = unit.to_minor(amount.replace(",", "")), unit.to_minor(reserve.replace(",", ""))
+        minor = unit.to_minor(amount)
         with acting(db, person) as (uow, actor, at, key):
+            kept = unit.to_minor(reserve) if reserve else reading.books(uow).reserve.get(period, 0)
             set_cash(SetCash(period, minor, kept, currency), uow, actor=actor, at=at, key=key)
         screen.print(
             f"{money(minor, currency)} comes in in {period}; {money(kept, currency)} stays.",
@@ -98,38 +104,55 @@ def import_(
     behalf: Behalf = "",
     db: Database = "",
 ) -> None:
-    """Record what was spent: every row, or none where one is wrong."""
+    """Record what was spent: every row, or none where one is wrong; what was recorded before is passed over."""
     from fiscus.core.money import currency as coin
     from fiscus.errors import FiscusError
     from fiscus.workflow.proposal.commands import RecordActual
     from fiscus.workflow.service import follow, reading
+    from fiscus.workflow.service.payments import Recorded
 
     with sentences():
-        rows = _rows(file)
+        rows, again = _rows(file), []
         with acting(db, person, behalf) as (uow, actor, at, key):
+            recorded = Recorded(uow)
             for number, row in rows:
+                cell, reference = (row["period"], row["line"]), row["reference"]
                 try:
-                    unit = coin(reading.known_proposal(uow, row["proposal"]).currency)
-                    amounts = {(row["period"], row["line"]): unit.to_minor(row["amount"].replace(",", ""))}
-                    command = RecordActual(row["proposal"], amounts, row["reference"])
+                    proposal = reading.known_proposal(uow, row["proposal"])
+                    amount = coin(proposal.currency).to_minor(row["amount"])
+                    if recorded.before(proposal, cell, reference, amount):
+                        again.append(number)
+                        continue
+                    command = RecordActual(row["proposal"], {cell: amount}, reference)
                     follow(command, uow, actor=actor, at=at, key=f"{key}.{number}")
                 except FiscusError as error:
-                    raise InvalidInput(f"{file}, row {number}: {error} Nothing was recorded.") from error
-        screen.print(f"{len(rows)} payments were recorded.")
+                    raise _nothing_recorded(f"{file}, row {number}: {error}") from error
+        screen.print(f"{len(rows) - len(again)} payments were recorded.")
+        if again:
+            screen.print(_passed_over(again, len(rows)), soft_wrap=True, markup=False)
 
 
-def _rows(file: Path) -> list[tuple[int, dict[str, str]]]:
-    columns = ["proposal", "period", "line", "amount", "reference"]
+def _passed_over(again: list[int], of: int) -> str:
+    which = f"{'row' if len(again) == 1 else 'rows'} {', '.join(map(str, again))}"
+    return (
+        f"{len(again)} of {of} payments were recorded already ({which}) and were passed over: same reference, line and "
+        "amount. Another payment needs a reference of its own."
+    )
+
+
+def _rows(file: Path) -> Rows:
+    from fiscus.core.csv_rows import rows_of_file
+
     try:
-        with file.open(encoding="utf-8-sig", newline="") as opened:
-            reader = csv.DictReader(opened)
-            if reader.fieldnames is None or not set(columns) <= set(reader.fieldnames):
-                raise InvalidInput(f"{file}: its columns must be {', '.join(columns)}")
-            rows = list(enumerate(reader, start=2))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InvalidInput(f"{file} cannot be read: {error}") from error
+        rows = rows_of_file(file, PAYMENT)
+    except InvalidInput as error:
+        raise _nothing_recorded(str(error)) from error
     for number, row in rows:
-        missing = [name for name in columns if not row.get(name)]
+        missing = [name for name in PAYMENT if not row[name]]
         if missing:
-            raise InvalidInput(f"{file}, row {number}: {missing[0]} is empty. Nothing was recorded.")
+            raise _nothing_recorded(f"{file}, row {number}: {missing[0]} is empty")
     return rows
+
+
+def _nothing_recorded(why: str) -> InvalidInput:
+    return InvalidInput(f"{why.rstrip('.')}. Nothing was recorded.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fiscus.errors import InvalidInput, Refused
+from fiscus.errors import InvalidInput, InvalidMoney, Refused
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -70,22 +70,63 @@ def check_password(here: Office, person: str) -> None:
         raise Refused("identity.password", f"That is not the password of {person}.")
 
 
-def amounts_of(given: Sequence[str] | None, currency: str) -> dict[Cell, int]:
+def amounts_of(given: Sequence[str] | None, currency: str, option: str = "--amount") -> dict[Cell, int]:
     """``PERIOD:LINE=AMOUNT`` in minor units.
 
+    Args:
+        given: As typed.
+        currency: ISO 4217 code.
+        option: What faults call it.
+
     Raises:
-        InvalidInput: Where one is written otherwise.
+        InvalidInput: Where one is written otherwise, or stands for a place that was given already.
     """
+    form = (
+        "PERIOD:FUND=AMOUNT, as FY2024:general=1200.50"
+        if option == "--fund"
+        else "PERIOD:LINE=AMOUNT, as FY2024:roads=1200.50"
+    )
+    found: dict[Cell, int] = {}
+    for name, amount in _assigned(given, currency, option, form).items():
+        period, _, line = name.partition(":")
+        if not period or not line:
+            raise InvalidInput(f"{option} {name!r}: write {form}")
+        found[period, line] = amount
+    return found
+
+
+def totals_of(given: Sequence[str] | None, currency: str) -> dict[str, int]:
+    """``--total PERIOD=AMOUNT`` in minor units; faults as of ``amounts_of``."""
+    return _assigned(given, currency, "--total", "PERIOD=AMOUNT, as FY2024=1200.50")
+
+
+def _assigned(given: Sequence[str] | None, currency: str, option: str, form: str) -> dict[str, int]:
     from fiscus.core.money import currency as unit
 
-    found: dict[Cell, int] = {}
+    found: dict[str, int] = {}
     for each in given or ():
         name, equals, amount = each.rpartition("=")
-        period, colon, line = name.partition(":")
-        if not equals or not colon:
-            raise InvalidInput(f"--amount {each!r}: write PERIOD:LINE=AMOUNT, as FY2024:roads=1200.50")
-        found[period, line] = unit(currency).to_minor(amount.replace(",", ""))
+        if not equals or not name:
+            raise InvalidInput(f"{option} {each!r}: write {form}")
+        if name in found:
+            raise InvalidInput(f"{option}: {name} stands there twice; give it once, with its whole amount")
+        try:
+            found[name] = unit(currency).to_minor(amount)
+        except InvalidMoney as error:
+            raise InvalidInput(f"{option} {each!r}: {error}") from error
     return found
+
+
+def each_once(given: Sequence[str], option: str) -> tuple[str, ...]:
+    """Names that may be repeated, but not the same one.
+
+    Raises:
+        InvalidInput: For one that stands there twice.
+    """
+    for place, name in enumerate(given):
+        if name in given[:place]:
+            raise InvalidInput(f"{option}: {name} stands there twice; name it once")
+    return tuple(given)
 
 
 def money(minor: int, currency: str) -> str:

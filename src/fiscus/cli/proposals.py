@@ -20,6 +20,7 @@ from fiscus.cli.office import (
     amounts_of,
     money,
     office,
+    totals_of,
 )
 from fiscus.cli.output import print_json, screen, sentences, table, working
 
@@ -266,13 +267,13 @@ def reconcile(
     """Confirm that the books of the outside show the same."""
     from fiscus.workflow.proposal import commands as do
 
-    def command(state: State) -> Command:
-        given = amounts_of(
-            [f"{each.partition('=')[0]}:={each.partition('=')[2]}" for each in total or ()], state.currency
-        )
-        return do.Reconcile(proposal, {period: amount for (period, _), amount in given.items()}, reference)
-
-    _make(db, person, behalf, proposal, command)
+    _make(
+        db,
+        person,
+        behalf,
+        proposal,
+        lambda state: do.Reconcile(proposal, totals_of(total, state.currency), reference),
+    )
 
 
 def close(proposal: Proposal, person: Person, why: Reason = "", behalf: Behalf = "", db: Database = "") -> None:

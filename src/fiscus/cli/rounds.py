@@ -40,15 +40,15 @@ def plan(
     db: Database = "",
 ) -> None:
     """Begin a round: what there is to give, which units are asked, and until when."""
-    from fiscus.cli.office import amounts_of
+    from fiscus.cli.office import amounts_of, each_once
     from fiscus.cli.people import day
     from fiscus.workflow.rounds import commands as do
 
     with sentences():
         funds: dict[str, dict[str, int]] = {}
-        for (period, name), amount in amounts_of(fund, currency).items():
+        for (period, name), amount in amounts_of(fund, currency, "--fund").items():
             funds.setdefault(period, {})[name] = amount
-        command = do.Plan(round_, title or round_, currency, funds, tuple(unit), day(deadline))
+        command = do.Plan(round_, title or round_, currency, funds, each_once(unit, "--unit"), day(deadline))
     _do(db, person, command)
 
 
@@ -112,7 +112,7 @@ def target(
     from fiscus.workflow.service import planning_round
 
     with sentences(), office(db).store.read() as reader:
-        minor = coin(planning_round(reader, round_).currency).to_minor(amount.replace(",", ""))
+        minor = coin(planning_round(reader, round_).currency).to_minor(amount)
     _do(db, person, do.SetTarget(round_, unit, period, minor))
 
 

@@ -16,11 +16,11 @@ from fiscus.core.money import currency as currency_of
 from fiscus.errors import InvalidMoney
 
 _GROUPED = {
-    "comma": re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?"),
-    "point": re.compile(r"[+-]?\d{1,3}(\.\d{3}){2,}(,\d+)?"),
-    "space": re.compile("[+-]?\\d{1,3}([ \u00a0\u202f']\\d{3})+([.,]\\d+)?"),
+    "comma": re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?", re.ASCII),
+    "point": re.compile(r"[+-]?\d{1,3}(\.\d{3}){2,}(,\d+)?", re.ASCII),
+    "space": re.compile("[+-]?\\d{1,3}([ \u00a0\u202f']\\d{3})+([.,]\\d+)?", re.ASCII),
 }
-_PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
+_PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _SUFFIX = {
     "k": 1e3,
     "m": 1e6,
@@ -137,7 +137,7 @@ def _complaint(text: str, currency: Currency, *, fraction: bool) -> str:
         return (
             f"{text!r} is an accountant's negative; write {_shown(-number) if number is not None else 'a minus sign'}"
         )
-    if re.fullmatch(r"[+-]?\d+,\d+", text):
+    if re.fullmatch(r"[+-]?[0-9]+,[0-9]+", text):
         return f"{text!r} has a comma where a decimal point is expected; write {text.replace(',', '.')}"
     named = next((code for sign, code in _SYMBOL.items() if sign in text), None)
     match = re.search(r"\b([A-Z]{3})\b", text)
@@ -161,7 +161,9 @@ def _is_currency(code: str) -> bool:
 
 
 def _number_in(text: str) -> float | None:
-    plain = text.strip().replace(",", "")
+    plain = text.strip()
+    if _GROUPED["comma"].fullmatch(plain):  # Any other comma may be a decimal sign.
+        plain = plain.replace(",", "")
     return float(plain) if _PLAIN.fullmatch(plain) else None
 
 

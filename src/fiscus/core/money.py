@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -38,6 +39,10 @@ _WORDS = {
 _WORD = {code: word for word, codes in _WORDS.items() for code in codes.split()}
 _EXPONENT = {code: decimals for decimals, codes in _DECIMALS.items() for code in codes.split()}
 LARGEST_MINOR = 2**63 - 1
+_PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?", re.ASCII)
+_DECIMAL_COMMA = re.compile(r"([+-]?)(\d*),(\d+)", re.ASCII)
+_COMMAS = re.compile(r"[+-]?[\d.,]*,[\d.,]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +60,14 @@ class Currency:
     def to_minor(self, amount: Decimal | str | int | float) -> int:
         """Exact minor units of an amount in major units.
 
+        Args:
+            amount: A number, or text as people write it: commas may stand between groups of three digits, ``1,234,567.89``.
+
         Raises:
-            InvalidMoney: For what is no number, or has more decimals than the currency.
+            InvalidMoney: For what is no number, whose commas can be read in two ways, or has more decimals than the currency.
         """
+        if isinstance(amount, str):
+            amount = self._plain(amount)
         try:
             # A float means the decimal it shows; NumPy's numbers show their type too.
             exact = Decimal(repr(float(amount)) if isinstance(amount, float) else amount)
@@ -69,6 +79,16 @@ class Currency:
         if scaled != scaled.to_integral_value():
             raise InvalidMoney(f"{amount} has more than the {self.exponent} decimals of {self.code}")
         return int(scaled)
+
+    def _plain(self, text: str) -> str:
+        """Text without the commas between its thousands. ``Decimal`` itself takes ``1_000`` and digits of every alphabet."""
+        found = text.strip()
+        if _GROUPED.fullmatch(found):
+            return found.replace(",", "")
+        if _PLAIN.fullmatch(found):
+            return found
+        hint = _readings(found)
+        raise InvalidMoney(f"{text!r} is not an amount of {self.code}" + (f": {hint}" if hint else ""))
 
     def to_minor_array(self, amounts: npt.ArrayLike) -> IntArray:
         """Nearest minor units of amounts in major units, halves to even, any shape.
@@ -96,6 +116,18 @@ class Currency:
 
     def __str__(self) -> str:
         return self.code
+
+
+def _readings(text: str) -> str:
+    """What is wrong with the commas of an amount, and what to write; empty where they are not to blame."""
+    match = _DECIMAL_COMMA.fullmatch(text)
+    if match:
+        sign, whole, rest = match.groups()
+        decimal, joined = f"{sign}{whole or '0'}.{rest}", f"{sign}{(whole + rest).lstrip('0') or '0'}"
+        return f"it could be {decimal} or {joined}: write {decimal} for the first, {joined} for the second"
+    if _COMMAS.fullmatch(text):
+        return "commas may stand only between groups of three digits, as in 1,234,567.89"
+    return ""
 
 
 @lru_cache(maxsize=256)

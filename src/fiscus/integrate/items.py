@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
+from fiscus.core.csv_rows import rows_of_file
 from fiscus.core.money import Currency, currency
 from fiscus.errors import InvalidInput
 from fiscus.integrate.proposing import GENERAL
@@ -34,7 +34,7 @@ def content_of_table(
     unit = currency(code)
     faults: list[str] = []
     items: list[Item] = []
-    for number, row in _rows(path):
+    for number, row in rows_of_file(path, NEEDED, OPTIONAL):
         try:
             items.append(_item(row, unit))
         except InvalidInput as error:
@@ -51,25 +51,7 @@ def _item(row: dict[str, str], unit: Currency) -> Item:
         row["line"],
         row["unit"],
         row.get("fund") or GENERAL,
-        unit.to_minor(row["amount"].replace(",", "")),
-        unit.to_minor(prior.replace(",", "")) if prior else None,
+        unit.to_minor(row["amount"]),
+        unit.to_minor(prior) if prior else None,
         row.get("title", ""),
     )
-
-
-def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            columns = list(reader.fieldnames or ())
-            missing = [name for name in NEEDED if name not in columns]
-            strange = [name for name in columns if name not in (*NEEDED, *OPTIONAL)]
-            if missing or strange:
-                what = f"the column {missing[0]!r} is missing" if missing else f"there is no column {strange[0]!r}"
-                raise InvalidInput(f"{path}: {what}; columns are {', '.join((*NEEDED, *OPTIONAL))}")
-            return [
-                (number, {name: (value or "").strip() for name, value in row.items() if name is not None})
-                for number, row in enumerate(reader, start=2)
-            ]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InvalidInput(f"{path} cannot be read: {error}") from error

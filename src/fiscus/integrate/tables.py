@@ -161,6 +161,12 @@ class _PlanReader:
                     if len(cells) < len(rows[0][1]):
                         short = f"the row has {len(cells)} cells for {len(rows[0][1])} columns; the others were read as empty"
                         self.collector.cell("warning", path.name, began, None, short)
+                    elif not any(cell.strip() for cell in cells[len(rows[0][1]) :]) and len(cells) > len(rows[0][1]):
+                        long = (  # A decimal comma moves all cells after it by one, an empty last one out of the table.
+                            f"the row has {len(cells)} cells for {len(rows[0][1])} columns, the last of them empty; "
+                            "put text with commas in quotation marks, and write decimals with a point"
+                        )
+                        self._error(path.name, began, None, long)
                 began = reader.line_num + 1
         except csv.Error as error:
             self._error(path.name, began, None, f"the row cannot be read ({error}); check its quotation marks")

@@ -31,6 +31,36 @@ def a_draft_without_an_id():
 
 
 @scene
+def a_draft_with_an_id_that_leads_elsewhere():
+    return Small().refused(do.Draft("../x", content()), "ann")
+
+
+@scene
+def a_draft_with_dots_for_an_id():
+    return Small().refused(do.Draft("..", content()), "ann")
+
+
+@scene
+def a_draft_with_an_id_that_is_not_shown():
+    return Small().refused(do.Draft("p\x00", content()), "ann")
+
+
+@scene
+def a_draft_with_an_endless_id():
+    return Small().refused(do.Draft("p" * 201, content()), "ann")
+
+
+@scene
+def a_draft_of_a_line_that_is_not_shown():
+    return Small().refused(do.Draft("p", content(item(), item("ro\x00ads"))), "ann")
+
+
+@scene
+def a_draft_with_an_unknown_risk():
+    return Small().refused(do.Draft("p", content(risk="purple")), "ann")
+
+
+@scene
 def a_draft_in_place_of_nothing():
     return Small().refused(do.Draft("p", content(), supersedes="q"), "ann")
 
@@ -164,6 +194,11 @@ def an_edit_that_changes_nothing():
 
 
 @scene
+def an_edit_with_a_fund_that_is_not_shown():
+    return Small().drafted().refused(do.Edit("p", content(item(fund="gen\neral"))), "ann")
+
+
+@scene
 def an_edit_with_an_unknown_unit():
     return Small().drafted().refused(do.Edit("p", content(item(unit="lakes"))), "ann")
 
@@ -200,8 +235,8 @@ def a_submission_that_has_expired():
 
 
 @scene
-def a_submission_with_an_unknown_risk():
-    return Small().drafted("p", risk="huge").refused(do.Submit("p"), "ann")
+def a_submission_without_a_risk():
+    return Small().drafted("p", risk="").refused(do.Submit("p"), "ann")
 
 
 @scene
@@ -637,13 +672,18 @@ def a_reconciliation_by_the_releaser():
 
 
 @scene
+def a_reconciliation_without_a_reference():
+    return _spent().refused(do.Reconcile("p", {"y1": 20_000}, " "), "cal")
+
+
+@scene
 def a_reconciliation_that_differs():
     return _spent().refused(do.Reconcile("p", {"y1": 19_999}, "the bank"), "cal")
 
 
 @scene
 def a_reconciliation_of_another_period():
-    return _spent().refused(do.Reconcile("p", {"y1": 20_000, "y2": 1}, ""), "cal")
+    return _spent().refused(do.Reconcile("p", {"y1": 20_000, "y2": 1}, "the statement"), "cal")
 
 
 @scene

@@ -76,7 +76,7 @@ def _row(key: Key, hard: bool, balances: Mapping[Account, int], depth: int) -> B
 def budget(visit: Here, form: Sent) -> Response:
     """Set a budget."""
     code = form["currency"] or "USD"
-    amount = currency(code).to_minor(form["amount"].replace(",", ""))
+    amount = currency(code).to_minor(form["amount"])
     command = SetBudget(
         form["unit"], form["period"], form["fund"] or "general", amount, code, form["control"] != "soft"
     )
@@ -89,7 +89,7 @@ def budget(visit: Here, form: Sent) -> Response:
 def cash(visit: Here, form: Sent) -> Response:
     """Set cash of a period."""
     code = form["currency"] or "USD"
-    minor = [currency(code).to_minor(form[name].replace(",", "") or "0") for name in ("amount", "reserve")]
+    minor = [currency(code).to_minor(form[name] or "0") for name in ("amount", "reserve")]
     with visit.work() as (uow, actor, at, key):
         set_cash(SetCash(form["period"], minor[0], minor[1], code), uow, actor=actor, at=at, key=key)
     return RedirectResponse("/funds", 303)

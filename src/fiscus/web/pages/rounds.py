@@ -113,7 +113,7 @@ def _asks(form: Form, made: Round) -> tuple[do.Ask, ...]:
         if not row["line"].strip() and not row["amount"].strip():
             continue
         try:
-            amount = unit.to_minor(row["amount"].replace(",", "").strip() or "0")
+            amount = unit.to_minor(row["amount"].strip() or "0")
         except InvalidInput as error:
             faults.append(f"Row {number}, amount: {error}.")
             continue
@@ -130,7 +130,7 @@ def _asks(form: Form, made: Round) -> tuple[do.Ask, ...]:
 def plan(visit: Here, form: Sent) -> Response:
     """Begin a round."""
     code = form["currency"] or "USD"
-    amount = currency(code).to_minor(form["amount"].replace(",", ""))
+    amount = currency(code).to_minor(form["amount"])
     funds = {form["period"]: {form["fund"] or "general": amount}}
     deadline = day(form["deadline"], "Deadline", end=True)
     command = do.Plan(form["round"], form["title"], code, funds, tuple(form.all("unit")), deadline)
@@ -160,7 +160,7 @@ MAKERS: Mapping[str, Any] = {
     "reopen": lambda name, form, code: do.Reopen(name, form["reason"]),
     "extend": lambda name, form, code: do.Extend(name, day(form["deadline"], "Deadline", end=True)),
     "target": lambda name, form, code: do.SetTarget(
-        name, form["unit"], form["period"], currency(code).to_minor(form["amount"].replace(",", ""))
+        name, form["unit"], form["period"], currency(code).to_minor(form["amount"])
     ),
     "close": lambda name, form, code: do.Close(name),
     "cancel": lambda name, form, code: do.Cancel(name, form["reason"]),

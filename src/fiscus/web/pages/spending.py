@@ -126,7 +126,7 @@ def amounts(form: Form, code: str) -> Mapping[Cell, int]:
         if not amount.strip():
             continue
         try:
-            found[period, line] = currency(code).to_minor(amount.replace(",", "").strip())
+            found[period, line] = currency(code).to_minor(amount.strip())
         except InvalidInput as error:
             faults.append(f"{line} in {period}: {error}.")
     if faults:
@@ -137,7 +137,7 @@ def amounts(form: Form, code: str) -> Mapping[Cell, int]:
 def _totals(form: Form, code: str) -> Mapping[str, int]:
     unit = currency(code)
     pairs = zip(form.all("period"), form.all("amount"), strict=False)
-    return {period: unit.to_minor(amount.replace(",", "").strip() or "0") for period, amount in pairs}
+    return {period: unit.to_minor(amount.strip() or "0") for period, amount in pairs}
 
 
 def _event(text: str) -> int:

@@ -93,7 +93,7 @@ def _written(seen: View, form: Form) -> tuple[Item, ...]:
     exact, found = currency(seen.currency), list(seen.content.items)
     for number, (item, text) in enumerate(zip(seen.content.items, form.all("amount"), strict=False)):
         try:
-            found[number] = replace(item, amount=exact.to_minor(text.replace(",", "").strip() or "0"))
+            found[number] = replace(item, amount=exact.to_minor(text.strip() or "0"))
         except InvalidInput:
             continue  # Told when it is saved.
     return tuple(found)
@@ -159,7 +159,7 @@ def _content(seen: View, what: str, form: Form) -> Content:
     before, exact, faults = seen.content, currency(seen.currency), []
     items: list[Item] = []
     for item, text in zip(_items(seen, what), form.all("amount"), strict=False):
-        plain = text.replace(",", "").replace("\N{MINUS SIGN}", "-").strip()
+        plain = text.replace("\N{MINUS SIGN}", "-").strip()
         if what == MOVE and not plain:
             continue
         try:

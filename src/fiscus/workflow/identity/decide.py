@@ -19,6 +19,7 @@ LONGEST = timedelta(days=366)
 """Of a delegation."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
+ADDRESS = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
 """Ids of people and units: they stand in commands, file names and web addresses."""
 
 Outcome = list[Entry] | Refusal
@@ -48,7 +49,7 @@ def decide(registry: Registry, command: do.Command, actor: Actor, at: datetime) 
 
 
 def _first(command: do.AddPerson, actor: Actor, at: datetime) -> Outcome:
-    refused = _badly_named("person", command.person)
+    refused = _badly_named("person", command.person) or _no_address(command.email)
     if refused:
         return refused
     if actor.person != command.person or actor.behalf or command.kind != HUMAN or command.accountable:
@@ -82,6 +83,13 @@ def _badly_named(what: str, name: str) -> Refusal | None:
     )
 
 
+def _no_address(email: str) -> Refusal | None:
+    """An address that mail cannot be sent to; an empty one is nowhere."""
+    if not email or ADDRESS.fullmatch(email):
+        return None
+    return Refusal("identity.email", f"{email!r} is no e-mail address: write one as ann@example.org, or leave it out.")
+
+
 def _known(registry: Registry, person: str) -> Refusal | None:
     return None if person in registry.people else Refusal("identity.unknown", f"There is no person {person!r}.")
 
@@ -101,12 +109,14 @@ def _add_person(registry: Registry, command: do.AddPerson, actor: Actor, at: dat
             return Refusal(
                 "identity.accountable", f"{command.accountable!r} is no active human who could answer for it."
             )
-    return _badly_named("person", command.person) or [Entry("PersonAdded", _person(command))]
+    return (
+        _badly_named("person", command.person) or _no_address(command.email) or [Entry("PersonAdded", _person(command))]
+    )
 
 
 def _change_person(registry: Registry, command: do.ChangePerson, actor: Actor, at: datetime) -> Outcome:
     data = {"person": command.person, "name": command.name, "email": command.email}
-    return _known(registry, command.person) or [Entry("PersonChanged", data)]
+    return _known(registry, command.person) or _no_address(command.email) or [Entry("PersonChanged", data)]
 
 
 def _deactivate(registry: Registry, command: do.Deactivate, actor: Actor, at: datetime) -> Outcome:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from fiscus.core.money import written
 from fiscus.workflow.actor import Actor
 from fiscus.workflow.authority.routing import Facts, common_unit, route
@@ -20,6 +23,12 @@ from fiscus.workflow.proposal.transitions import DRAFT, IN_REVIEW, RETURNED, WIT
 from fiscus.workflow.refusal import Refusal
 
 Outcome = list[Entry] | Refusal
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""Characters that are not shown, as NUL and line breaks."""
+
+LONGEST_ID = 200
+"""Characters of the id of a proposal."""
 
 
 def draft(command: do.Draft, actor: Actor, context: Context) -> Outcome:
@@ -85,7 +94,7 @@ def _may_replace(replaced: Proposal | None, name: str, actor: Actor) -> Refusal 
 def _begun(name: str, content: Content, lineage: str, parent: str, actor: Actor, context: Context) -> Outcome:
     if not name.strip():
         return Refusal("content.unnamed", "A proposal needs an id, by which everybody finds it: choose a short one.")
-    refused = _may_write(content, actor, context)
+    refused = _badly_named(name) or _may_write(content, actor, context) or _unknown_risk(content, context)
     if refused:
         return refused
     data = _summary(content, context) | {
@@ -95,6 +104,29 @@ def _begun(name: str, content: Content, lineage: str, parent: str, actor: Actor,
         "currency": content.currency,
     }
     return [Entry("Drafted", data)]
+
+
+def _badly_named(name: str) -> Refusal | None:
+    """Ids stand in addresses of pages, where a slash or dots alone would lead elsewhere."""
+    if len(name) <= LONGEST_ID and "/" not in name and name.strip(".") and not CONTROL.search(name):
+        return None
+    return Refusal(
+        "content.badly_named",
+        f"{name[:60]!r} is no id of a proposal: use letters, digits and such, at most {LONGEST_ID} of them, without slashes and line "
+        "breaks.",
+    )
+
+
+def _unknown_risk(content: Content, context: Context) -> Refusal | None:
+    """A band that the matrix does not have; one that is missing still may be chosen before it is submitted."""
+    bands = context.matrix.risk_bands
+    if not content.risk or not bands or content.risk in bands:
+        return None
+    return _no_band(content.risk, bands)
+
+
+def _no_band(risk: str, bands: Sequence[str]) -> Refusal:
+    return Refusal("content.risk", f"The risk band {risk!r} is none of the authority matrix: {', '.join(bands)}.")
 
 
 def _summary(content: Content, context: Context) -> dict[str, object]:
@@ -111,7 +143,20 @@ def _may_write(content: Content, actor: Actor, context: Context) -> Refusal | No
     unknown = [unit for unit in content.units if unit not in context.registry.parents]
     if unknown:
         return Refusal("content.unknown_unit", f"There is no unit {unknown[0]!r}; add it, or write the one it is.")
-    return barred(context.history, actor, "author", context.registry)
+    return _illegible(content) or barred(context.history, actor, "author", context.registry)
+
+
+def _illegible(content: Content) -> Refusal | None:
+    """Names that nobody could read or type: they look like others, or break a line of a report."""
+    for number, item in enumerate(content.items, start=1):
+        for field in ("period", "line", "fund"):  # Units are known, and have names of their own rules.
+            name = getattr(item, field)
+            if CONTROL.search(name):
+                return Refusal(
+                    "content.illegible",
+                    f"Item {number}, {field}: {name[:60]!r} holds a character that is not shown, such as a line break: leave it out.",
+                )
+    return None
 
 
 def edit(proposal: Proposal, command: do.Edit, actor: Actor, context: Context) -> Outcome:
@@ -146,8 +191,7 @@ def submit(proposal: Proposal, command: do.Submit, actor: Actor, context: Contex
     if command.expires is not None and command.expires <= context.at:
         return Refusal("proposal.expiry", "It would have expired already: give a later moment.")
     if matrix.risk_bands and content.risk not in matrix.risk_bands:
-        known = ", ".join(matrix.risk_bands)
-        return Refusal("content.risk", f"The risk band {content.risk!r} is none of the authority matrix: {known}.")
+        return _no_band(content.risk, matrix.risk_bands)
     money = adoption(proposal, content, context)
     if isinstance(money, Refusal):
         return money

@@ -166,6 +166,8 @@ def reconcile(proposal: Proposal, command: do.Reconcile, actor: Actor, context: 
     )
     if refused:
         return refused
+    if not command.reference.strip():
+        return Refusal("reference.missing", "Give the reference of the statement that shows the same.")
     ours: dict[str, int] = {}
     for (period, _), places in proposal.places.items():
         ours[period] = ours.get(period, 0) + places[2]
@@ -175,7 +177,7 @@ def reconcile(proposal: Proposal, command: do.Reconcile, actor: Actor, context: 
             return Refusal(
                 "funds.not_reconciled",
                 f"{period}: {written(mine, proposal.currency)} was recorded as spent here, and {written(theirs, proposal.currency)} in "
-                f"{command.reference or 'the statement'}; they differ by {written(abs(mine - theirs), proposal.currency)}.",
+                f"{command.reference}; they differ by {written(abs(mine - theirs), proposal.currency)}.",
             )
     data = {"totals": dict(command.totals), "reference": command.reference, "act": "reconcile"}
     return [Entry("Reconciled", data)]

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from fiscus.core.csv_rows import read_rows
 from fiscus.core.money import currency as coin
 from fiscus.errors import InvalidInput
 from fiscus.workflow.rounds.commands import Ask
@@ -26,16 +27,10 @@ def read_asks(text: str, currency: str, name: str = "asks.csv") -> tuple[Ask, ..
     Raises:
         InvalidInput: With every fault, each naming row and column.
     """
-    reader = csv.DictReader(io.StringIO(text))
-    given = reader.fieldnames or ()
-    missing = [column for column in COLUMNS if column not in given]
-    if missing:
-        raise InvalidInput(f"{name}: the column {missing[0]!r} is missing; columns are {', '.join(COLUMNS)}")
     faults, found, unit = [], [], coin(currency)
-    for number, row in enumerate(reader, start=2):
-        values = {column: (row[column] or "").strip() for column in COLUMNS}
+    for number, values in read_rows(text, name, COLUMNS):
         try:
-            amount = unit.to_minor(values["amount"].replace(",", "") or "0")
+            amount = unit.to_minor(values["amount"] or "0")
         except InvalidInput as error:
             faults.append(f"{name}, row {number}, amount: {error}.")
             continue
