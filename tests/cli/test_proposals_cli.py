@@ -112,3 +112,24 @@ def test_what_is_shown_names_the_hash_to_sign(approved, shown):
     assert shown("p")["hash"] in said
     assert "Head" in said
     assert json.dumps(shown("p"))
+
+
+@pytest.mark.parametrize("odd", ["Odd [/x] y", "[red]x[/red]", "a :smile: b", "[bold"])
+def test_what_people_write_is_shown_as_they_wrote_it(run, tmp_path, odd):
+    (tmp_path / "odd.csv").write_text(f"period,line,unit,amount,title\nFY1,roads,works,100,{odd}\n")
+    run("people", "add", "eve", "--as", "root", "--name", odd)
+    run("funds", "set", "city", odd, "--amount", "1", "--as", "bud")
+    run("draft", "p", "odd.csv", "--as", "ann", "--title", odd)
+    run("submit", "p", "--as", "ann")
+    run("notify", "webhook", "add", odd, "https://example.org/hook")
+    for words in (
+        ("inbox", "--as", "hal"),
+        ("show", "p"),
+        ("people", "list"),
+        ("funds", "show"),
+        ("notify", "webhook", "list"),
+    ):
+        assert odd in run(*words)
+    assert f"no proposal {odd!r}" in run("show", odd, code=2)
+    assert f"no proposal {odd!r}" in run("audit", "show", odd, code=2)
+    run("audit", "show")
