@@ -83,7 +83,7 @@ def _say_if_strange(db: str, person: str, role: str) -> None:
     from fiscus.workflow.service.policies import STREAM
     from fiscus.workflow.service.roles import alike, known_roles
 
-    with office(db).store.read() as reader:
+    with sentences(), office(db).store.read() as reader:
         known = known_roles(reader)
         if role in known or reader.load(STREAM) is None:
             return
@@ -235,17 +235,17 @@ def key_(
 
     from fiscus.workflow.identity import commands as do
     from fiscus.workflow.identity.signatures import new_key
+    from fiscus.workflow.service import administer
 
     with sentences():
         private, public = new_key()
-        with os.fdopen(os.open(out, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
-            file.write(private)
-    _do(
-        db,
-        person,
-        do.AddKey(public),
-        told=f"{person} signs with {public[:12]} from now on; the private key is in {out}.",
-    )
+        with acting(db, person) as (uow, actor, at, key):
+            administer(do.AddKey(public), uow, actor=actor, at=at, key=key)
+            # Before the commit: neither a key on file that nobody knows, nor a known one that is nowhere.
+            with os.fdopen(os.open(out, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
+                file.write(private)
+        told = f"{person} signs with {public[:12]} from now on; the private key is in {out}."
+        screen.print(told, soft_wrap=True, markup=False)
 
 
 @people.command("list")

@@ -75,8 +75,8 @@ def inbox(
     """What waits for a decision."""
     from fiscus.workflow.service.views import inbox as look
 
-    here = office(db)
     with sentences():
+        here = office(db)
         with here.store.read() as reader:
             rows = look(reader, person, here.clock(), mine=mine)
         if as_json:
