@@ -36,11 +36,19 @@ READING = {
     "notify webhook list": (),
     "notify webhook remove": ("w",),
 }
+CHANGING = {  # What is there; they begin nothing either.
+    "edit": ("p", "items.csv", *ANN),
+    "reallocate": ("q", "p", "items.csv", *WHY, "--title", "x"),
+    "people units": ("plan", *ANN),
+    "people password": ANN,
+    "people token": ("ann", *ANN),
+    "round answer": ("r", "city", *ANN),
+    "round target": ("r", "city", "FY1", "1", *ANN),
+    "round propose": ("r", "p", *ANN),
+}
 WRITING = {
     "propose": ("run", *ANN),
     "draft": ("p", "items.csv", *ANN, "--title", "x"),
-    "edit": ("p", "items.csv", *ANN),
-    "reallocate": ("q", "p", "items.csv", *WHY, "--title", "x"),
     "submit": ("p", *ANN),
     "approve": ("p", *SIGNED),
     "return": ("p", *WHY),
@@ -65,20 +73,14 @@ WRITING = {
     "people unit": ("city", *ANN),
     "people owner": ("city", "hal", *ANN),
     "people move": ("works", "city", *ANN),
-    "people units": ("plan", *ANN),
-    "people password": ANN,
-    "people token": ("ann", *ANN),
     "people key": ("ann.key", *ANN),
     "policy adopt": ("matrix.yaml", *ANN),
     "round plan": ("r", *ANN, "--fund", "FY1:general=1", "--unit", "city", "--deadline", SOON),
     "round open": ("r", *ANN),
-    "round answer": ("r", "city", *ANN),
-    "round target": ("r", "city", "FY1", "1", *ANN),
     "round extend": ("r", *ANN, "--deadline", SOON),
     "round freeze": ("r", *WHY),
     "round reopen": ("r", *WHY),
     "round record": ("r", "run", *ANN),
-    "round propose": ("r", "p", *ANN),
     "round close": ("r", *ANN),
     "round cancel": ("r", *WHY),
     "funds set": ("city", "FY1", "--amount", "1", *ANN),
@@ -88,6 +90,7 @@ WRITING = {
     "notify webhook add": ("w", "https://example.org"),
     "serve": (),
 }
+WORDS = READING | CHANGING | WRITING
 
 
 def with_database(command, path=""):
@@ -120,12 +123,12 @@ def files(typed, prepared, solved, tmp_path):
 
 
 def test_every_command_with_a_database_is_tried_here():
-    assert set(with_database(typer.main.get_command(app))) == READING.keys() | WRITING.keys()
+    assert set(with_database(typer.main.get_command(app))) == WORDS.keys()
 
 
-@pytest.mark.parametrize("command", [*READING, *WRITING])
+@pytest.mark.parametrize("command", WORDS)
 def test_what_is_no_database_is_told_in_a_sentence(files, command):
-    words = (*command.split(), *(READING | WRITING)[command])
+    words = (*command.split(), *WORDS[command])
     for database, sentence in (
         ("mysql://x", "mysql is not supported: use sqlite or postgresql"),
         ("/nonexistent/x.db", "the folder /nonexistent of the database does not exist"),
@@ -134,3 +137,24 @@ def test_what_is_no_database_is_told_in_a_sentence(files, command):
         told = files(*words, "--db", database, code=2)
         assert told.startswith("error: ")
         assert sentence in told
+
+
+@pytest.mark.parametrize("command", READING | CHANGING)
+def test_what_begins_no_database_asks_for_one(files, tmp_path, command):
+    words = (*command.split(), *WORDS[command])
+    before = {path.name for path in tmp_path.iterdir()}
+    for database in ((), ("--db", "nothere.db")):
+        told = files(*words, *database, code=2)
+        name = database[-1] if database else "fiscus.db"
+        assert f"there is no database {name}: fiscus people add NAME --as NAME begins one" in told
+    assert {path.name for path in tmp_path.iterdir()} == before
+    (tmp_path / "empty.db").touch()
+    told = files(*words, "--db", "empty.db", code=2)
+    assert "the database empty.db holds nothing of Fiscus: fiscus people add NAME --as NAME begins one" in told
+
+
+def test_the_first_person_begins_a_database(typed):
+    typed("people", "add", "root", "--as", "root", "--db", "new.db")
+    assert "root" in typed("people", "list", "--db", "new.db")
+    typed("notify", "webhook", "add", "w", "https://example.org/hook", "--db", "other.db")
+    assert "error" not in typed("audit", "verify", "--db", "other.db")

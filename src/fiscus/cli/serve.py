@@ -47,7 +47,7 @@ def serve(
         provider = provider_from(oidc_issuer, oidc_client_id, os.environ, name=oidc_name, by_email=not oidc_no_email)
         settings = Settings(base_url or f"http://{host}:{port}", provider, frozenset(proxy or ()))
         trouble = provider_trouble(settings)
-        here = office(db)
+        here = office(db, begin=True)
         link = first_link(here, settings)
         screen.print(f"Fiscus is at {settings.origin}", soft_wrap=True, markup=False)
         if provider:
