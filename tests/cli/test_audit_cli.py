@@ -22,6 +22,18 @@ def test_an_export_is_verified_without_a_database(approved, tmp_path):
     assert "write SIZE:ROOT" in approved("audit", "verify", "log.jsonl", "--checkpoint", "here", code=2)
 
 
+def test_an_export_is_written_over_nothing(approved, tmp_path):
+    (tmp_path / "log.jsonl").touch()  # As mktemp makes it; there is nothing to lose.
+    approved("audit", "export", "log.jsonl")
+    before = (tmp_path / "log.jsonl").read_bytes()
+    approved("comment", "p", "a word", "--as", "ann")
+    told = approved("audit", "export", "log.jsonl", code=2)
+    assert "log.jsonl is there already, and nothing is written over it: name another file" in told
+    assert (tmp_path / "log.jsonl").read_bytes() == before
+    approved("audit", "export", "later.jsonl")
+    approved("audit", "verify", "later.jsonl")
+
+
 def test_a_changed_export_is_found(approved, tmp_path):
     approved("audit", "export", "log.jsonl")
     text = (tmp_path / "log.jsonl").read_text()

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from fiscus.core.findings import Finding
 from fiscus.core.problem import Problem
-from fiscus.errors import FiscusError
+from fiscus.errors import FiscusError, InvalidInput
 
 NO_PLAN = 1
 WRONG_INPUT = 2
@@ -101,6 +101,17 @@ def read_or_exit(plan: Path, *, as_json: bool) -> Problem:
         errors = sum(finding.severity == "error" for finding in findings)
         screen.print(f"{errors} error{'s' if errors != 1 else ''} in {plan}; nothing was solved.", soft_wrap=True)
     raise typer.Exit(WRONG_INPUT)
+
+
+def spare(path: Path) -> Path:
+    """A file to write, where nothing is lost by it.
+
+    Raises:
+        InvalidInput: Where something is in it already.
+    """
+    if path.is_file() and path.stat().st_size:
+        raise InvalidInput(f"{path} is there already, and nothing is written over it: name another file, or move that one away")
+    return path
 
 
 def table(*columns: str, numbers: Sequence[str] = ()) -> Table:
