@@ -38,6 +38,15 @@ def test_a_role_is_neither_given_to_oneself_nor_by_others(run):
     assert "error" in run("people", "grant", "nobody", "head", "--as", "root", code=2)
 
 
+def test_a_second_root_is_told_of_the_first(run):
+    assert "There is one root, 'city': say which unit town is below." in run(
+        "people", "unit", "town", "--as", "root", code=2
+    )
+    assert "There is no unit 'twon' to be above it" in run(
+        "people", "unit", "hall", "--parent", "twon", "--as", "root", code=2
+    )
+
+
 def test_a_role_that_nothing_asks_for_is_told_of(run):
     told = run("people", "grant", "ann", "Haed", "--as", "root")
     assert "No authority matrix asks for Haed, so it lets ann do nothing. Did you mean head?" in told

@@ -67,6 +67,7 @@ def export(
     db: Database = "",
 ) -> None:
     """Write the whole log into one file that a second machine verifies."""
+    from fiscus.core.money import how_many
     from fiscus.workflow.audit.export import write_export
     from fiscus.workflow.canonical import timestamp
 
@@ -74,7 +75,7 @@ def export(
         here = office(db)
         with here.store.read() as reader, spare(out).open("wb") as file:
             count = write_export(reader, file, timestamp(here.clock()))
-        screen.print(f"wrote {count} events to {out}", soft_wrap=True, markup=False)
+        screen.print(f"wrote {how_many(count, 'event')} to {out}", soft_wrap=True, markup=False)
 
 
 @audit.command("show")

@@ -100,6 +100,7 @@ def import_(
 ) -> None:
     """Record what was spent: every row, or none where one is wrong."""
     from fiscus.core.money import currency as coin
+    from fiscus.core.money import how_many
     from fiscus.errors import FiscusError
     from fiscus.workflow.proposal.commands import RecordActual
     from fiscus.workflow.service import follow, reading
@@ -115,7 +116,7 @@ def import_(
                     follow(command, uow, actor=actor, at=at, key=f"{key}.{number}")
                 except FiscusError as error:
                     raise InvalidInput(f"{file}, row {number}: {error} Nothing was recorded.") from error
-        screen.print(f"{len(rows)} payments were recorded.")
+        screen.print(f"{how_many(len(rows), 'payment was', 'payments were')} recorded.")
 
 
 def _rows(file: Path) -> list[tuple[int, dict[str, str]]]:

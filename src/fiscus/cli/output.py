@@ -110,7 +110,9 @@ def spare(path: Path) -> Path:
         InvalidInput: Where something is in it already.
     """
     if path.is_file() and path.stat().st_size:
-        raise InvalidInput(f"{path} is there already, and nothing is written over it: name another file, or move that one away")
+        raise InvalidInput(
+            f"{path} is there already, and nothing is written over it: name another file, or move that one away"
+        )
     return path
 
 

@@ -161,6 +161,7 @@ def units(
 ) -> None:
     """Add the units of a plan."""
     from fiscus.cli.output import read_or_exit
+    from fiscus.core.money import how_many
     from fiscus.integrate.proposing import units_of
     from fiscus.workflow.identity import commands as do
     from fiscus.workflow.service import registry
@@ -170,7 +171,7 @@ def units(
         with office(db).store.read() as reader:
             known = registry(reader).parents
     fresh = [do.AddUnit(unit, parent) for unit, parent in wanted.items() if unit not in known]
-    _do(db, by, *fresh, told=f"{len(fresh)} units were added.")
+    _do(db, by, *fresh, told=f"{how_many(len(fresh), 'unit was', 'units were')} added.")
 
 
 @people.command("password")

@@ -22,6 +22,7 @@ from fiscus.cli.office import (
     office,
 )
 from fiscus.cli.output import print_json, screen, sentences, table, working
+from fiscus.errors import InvalidInput
 
 if TYPE_CHECKING:
     from fiscus.workflow.proposal.commands import Command
@@ -73,11 +74,14 @@ def inbox(
     as_json: AsJson = False,
 ) -> None:
     """What waits for a decision."""
+    from fiscus.workflow.service import registry
     from fiscus.workflow.service.views import inbox as look
 
     with sentences():
         here = office(db)
         with here.store.read() as reader:
+            if person not in registry(reader).people:
+                raise InvalidInput(f"there is nobody called {person!r}: fiscus people list tells who there is")
             rows = look(reader, person, here.clock(), mine=mine)
         if as_json:
             print_json([row.to_json() for row in rows])

@@ -62,7 +62,9 @@ def open_(round_: Round, person: Person, db: Database = "") -> None:
 
 
 @rounds.command("template")
-def template(round_: Round, out: Annotated[Path, typer.Argument(help="CSV to write; it must not be there.")], db: Database = "") -> None:
+def template(
+    round_: Round, out: Annotated[Path, typer.Argument(help="CSV to write; it must not be there.")], db: Database = ""
+) -> None:
     """Write an empty table of asks."""
     from fiscus.workflow.rounds.exchange import template as empty
     from fiscus.workflow.service import planning_round
