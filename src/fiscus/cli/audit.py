@@ -81,7 +81,7 @@ def export(
 @audit.command("show")
 def show(
     proposal: Annotated[str, typer.Argument(help="Id of a proposal; everything when not given.")] = "",
-    last: Annotated[int, typer.Option(help="Events, the latest; 0 for all.")] = 0,
+    last: Annotated[int | None, typer.Option(min=1, help="Events, the latest; all when not given.")] = None,
     db: Database = "",
     as_json: AsJson = False,
 ) -> None:

@@ -33,6 +33,18 @@ def day(text: str) -> datetime:
         raise InvalidInput(f"{text!r} is no day: write YYYY-MM-DD") from error
 
 
+def whole_day(text: str) -> tuple[str, str]:
+    """The first and the last moment of a day, UTC, as ``timestamp`` writes them.
+
+    Raises:
+        InvalidInput: Where it is written otherwise than YYYY-MM-DD.
+    """
+    from fiscus.workflow.canonical import timestamp
+
+    end = day(text)
+    return timestamp(end.replace(hour=0, minute=0, second=0)), timestamp(end.replace(microsecond=999_999))
+
+
 def _do(db: str, person: str, *commands: Command, told: str) -> None:
     from fiscus.workflow.service import administer
 
@@ -251,25 +263,29 @@ def key_(
 
 @people.command("list")
 def list_(
-    on: Annotated[str, typer.Option("--as-of", help="Roles on this day, YYYY-MM-DD; today when not given.")] = "",
+    on: Annotated[
+        str, typer.Option("--as-of", help="Roles at any time of this day (UTC), YYYY-MM-DD; now when not given.")
+    ] = "",
     db: Database = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Who there is, and who holds or held which role on a day."""
+    """Who there is, and who holds which role; or who was there on a day, and held which role at any time of it."""
     from fiscus.workflow.canonical import timestamp
-    from fiscus.workflow.service import registry
+    from fiscus.workflow.service import reading
 
     with sentences():
         here = office(db)
-        at = day(on) if on else here.clock()
-        moment = timestamp(at)
+        first = last = timestamp(here.clock())
+        if on:
+            first, last = whole_day(on)
         with here.store.read() as reader:
-            found = registry(reader)
+            found = reading.registry_at(reader, last) if on else reading.registry(reader)
         rows: list[dict[str, Any]] = []
         for person in found.people.values():
-            held = [g for g in found.grants if g.person == person.id and g.in_force(moment)]
-            acts = [who for who in found.capacities(person.id, at) if who != person.id]
-            roles = sorted(g.role + (f" ({g.unit})" if g.unit else "") for g in held)
+            held = [g for g in found.grants if g.person == person.id and g.within(first, last)]
+            given = [d for d in found.delegations if d.taker == person.id and d.within(first, last)]
+            acts = sorted({d.giver for d in given if found.is_active(d.giver)})
+            roles = sorted({g.role + (f" ({g.unit})" if g.unit else "") for g in held})
             rows.append(
                 {"person": person.id, "name": person.name, "active": person.active, "roles": roles, "acts for": acts}
             )
