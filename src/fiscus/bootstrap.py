@@ -83,12 +83,16 @@ def database_url(given: str = "") -> str:
     return named if "://" in named else f"sqlite:///{Path(named)}"
 
 
-def open_office(url: str = "", clock: Callable[[], datetime] = now) -> Office:
+def open_office(url: str = "", clock: Callable[[], datetime] = now, *, begin: bool = True) -> Office:
     """The store at a URL or path, made or brought up to date where it must be.
 
     Args:
         url: As of ``database_url``.
         clock: Says what time it is.
+        begin: Whether it is made where there is none.
+
+    Raises:
+        InvalidInput: For what is no database, or none of ours, or where there is none and none is begun.
     """
-    store = SqlStore.open(database_url(url))
+    store = SqlStore.open(database_url(url), begin=begin)
     return Office(store, clock, SqlSignIns(store))

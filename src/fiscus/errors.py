@@ -30,7 +30,7 @@ programs that call the library get exceptions:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fiscus.core.findings import Finding
@@ -146,4 +146,13 @@ class Conflict(FiscusError):
 
 
 class Overdrawn(FiscusError):
-    """Money that is not there; the message names the account."""
+    """Money that is not there; the message names the account.
+
+    Attributes:
+        account: Which; None where a store cannot tell.
+        missing: By how much it would have fallen below nothing, in minor units: a store knows no currency.
+    """
+
+    def __init__(self, sentence: str, account: Any = None, missing: int = 0) -> None:
+        self.account, self.missing = account, missing
+        super().__init__(sentence)

@@ -22,6 +22,34 @@ def test_an_export_is_verified_without_a_database(approved, tmp_path):
     assert "write SIZE:ROOT" in approved("audit", "verify", "log.jsonl", "--checkpoint", "here", code=2)
 
 
+def test_a_checkpoint_says_what_is_wrong_with_it(approved, told):
+    size, root = len(told("audit", "show")), "0" * 64
+    approved("audit", "export", "log.jsonl")
+    noted = approved("audit", "checkpoint")
+    assert "1 checkpoint noted elsewhere is part of this log." in approved(
+        "audit", "verify", "log.jsonl", "--checkpoint", noted
+    )
+    assert "2 checkpoints are part of this log." in approved("audit", "verify", "--checkpoint", noted)
+    for file in ((), ("log.jsonl",)):
+        later = approved("audit", "verify", *file, "--checkpoint", f"{size + 1}:{root}", code=2)
+        assert f"the checkpoint at {size + 1} events is later than the end of this log, which has {size}" in later
+        assert "its past was changed" not in later
+        other = approved("audit", "verify", *file, "--checkpoint", f"{size}:{root}", code=2)
+        assert f"the checkpoint at {size} events is not one of this log: its past was changed" in other
+
+
+def test_an_export_is_written_over_nothing(approved, tmp_path):
+    (tmp_path / "log.jsonl").touch()  # As mktemp makes it; there is nothing to lose.
+    approved("audit", "export", "log.jsonl")
+    before = (tmp_path / "log.jsonl").read_bytes()
+    approved("comment", "p", "a word", "--as", "ann")
+    told = approved("audit", "export", "log.jsonl", code=2)
+    assert "log.jsonl is there already, and nothing is written over it: name another file" in told
+    assert (tmp_path / "log.jsonl").read_bytes() == before
+    approved("audit", "export", "later.jsonl")
+    approved("audit", "verify", "later.jsonl")
+
+
 def test_a_changed_export_is_found(approved, tmp_path):
     approved("audit", "export", "log.jsonl")
     text = (tmp_path / "log.jsonl").read_text()
@@ -59,6 +87,9 @@ def test_what_happened_is_shown(approved, told):
     shown = approved("audit", "show", "p")
     assert "hal" in shown
     assert "Approved" in shown
-    assert len(told("audit", "show", "p")) == len(told("audit", "show", "p", "--last", "0"))
-    assert len(told("audit", "show", "--last", "2")) == 2
+    events = told("audit", "show")
+    assert told("audit", "show", "--last", "2") == events[-2:]
+    assert told("audit", "show", "--last", "1000") == events
+    for last in ("0", "-3"):
+        assert "--last" in approved("audit", "show", "--last", last, code=2)
     assert "no proposal 'q'" in approved("audit", "show", "q", code=2)

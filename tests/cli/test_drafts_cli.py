@@ -49,7 +49,7 @@ def test_what_is_wrong_with_a_table_is_said_with_its_row(run, tmp_path):
 
 def test_what_has_not_lapsed_does_not_expire(run):
     run("draft", "p", "items.csv", "--as", "ann", "--title", "Spring")
-    assert "It expires never" in run("expire", "p", "--as", "ann", code=2)
+    assert "It never expires." in run("expire", "p", "--as", "ann", code=2)
 
 
 def test_nobody_else_edits(run, tmp_path):

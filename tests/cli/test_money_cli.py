@@ -198,3 +198,20 @@ def test_a_place_that_is_named_twice_is_refused(approved, told):
     assert "Give the reference of the statement" in approved(
         "reconcile", "p", "--as", "cal", "--reference", " ", "--total", "FY1=0", code=2
     )
+
+
+def test_amounts_at_fault_are_told_in_the_currency(approved, tmp_path):
+    told = approved("release", "p", "--as", "pam", "--amount", "FY1:roads=-5", code=2)
+    assert "roads in FY1: USD -5.00 is no whole amount above zero." in told
+    (tmp_path / "paid.csv").write_text("proposal,period,line,amount,reference\np,FY1,roads,100,a\n")
+    approved("release", "p", "--as", "pam")
+    assert "1 payment was recorded." in approved("actuals", "import", "paid.csv", "--as", "pam")
+    huge = approved("funds", "set", "city", "FY1", "--amount", f"{10**16}", "--as", "bud", code=2)
+    assert "USD 10,000,000,000,000,000.00 is no whole amount up to USD " in huge
+
+
+def test_what_a_store_finds_missing_is_told_in_the_currency(approved):
+    approved("funds", "cash", "FY1", "--amount", "5000", "--as", "bud")
+    approved("release", "p", "--as", "pam")
+    told = approved("funds", "cash", "FY1", "--amount", "100", "--as", "bud", code=2)
+    assert "The cash of FY1 has USD 1,400.50 too little available." in told

@@ -28,17 +28,71 @@ def test_who_holds_which_role_is_told_for_any_day(run, told):
     assert roles["hal"] == ["head"]
     assert roles["root"] == ["administrator"]
     before = told("people", "list", "--as-of", LONG_AGO)
-    assert [each["roles"] for each in before] == [[]] * 6
+    assert before == []  # Nobody was there yet.
     assert "hal" in run("people", "list")
     assert "error" in run("people", "list", "--as-of", "yesterday", code=2)
     run("people", "revoke", "hal", "head", "--as", "root")
     assert next(each for each in told("people", "list") if each["person"] == "hal")["roles"] == []
 
 
+@pytest.fixture
+def clock(monkeypatch):
+    """Sets the clock of the commands that follow."""
+
+    def put(*moment):
+        def at():
+            return datetime(*moment, tzinfo=UTC)
+
+        monkeypatch.setattr("fiscus.bootstrap.now", at)
+        monkeypatch.setattr("fiscus.cli.office.office", lambda db, begin=False: open_office(db, at, begin=begin))
+
+    return put
+
+
+def test_a_day_is_all_of_it_and_those_who_came_later_are_not_in_it(typed, told, clock):
+    clock(2026, 3, 1, 9)
+    typed("people", "add", "root", "--as", "root")
+    typed("people", "add", "ann", "--as", "root")
+    typed("people", "add", "old", "--as", "root")
+    clock(2026, 3, 2, 10)
+    typed("people", "grant", "ann", "head", "--as", "root")
+    typed("delegate", "old", "--as", "ann", "--until", "2026-03-03")
+    clock(2026, 3, 2, 11)
+    typed("people", "revoke", "ann", "head", "--as", "root")
+    typed("people", "grant", "ann", "payer", "--until", "2026-03-04", "--as", "root")
+    clock(2026, 3, 5, 0)
+    typed("people", "add", "new", "--as", "root")
+    typed("people", "deactivate", "old", "--as", "root")
+
+    def on(day):
+        return {
+            each["person"]: (each["active"], each["roles"], each["acts for"])
+            for each in told("people", "list", "--as-of", day)
+        }
+
+    root = (True, ["administrator"], [])
+    assert on("2026-02-28") == {}
+    assert on("2026-03-01") == {"root": root, "ann": (True, [], []), "old": (True, [], [])}
+    assert on("2026-03-02")["ann"] == (True, ["head", "payer"], [])
+    assert on("2026-03-03")["ann"] == on("2026-03-04")["ann"] == (True, ["payer"], [])
+    assert on("2026-03-02")["old"] == on("2026-03-03")["old"] == (True, [], ["ann"])
+    assert on("2026-03-04")["old"] == (True, [], [])
+    assert on("2026-03-05") == {"root": root, "ann": (True, [], []), "old": (False, [], []), "new": (True, [], [])}
+
+
 def test_a_role_is_neither_given_to_oneself_nor_by_others(run):
     assert "Nobody gives a role to themself" in run("people", "grant", "root", "head", "--as", "root", code=2)
     assert "administrator" in run("people", "grant", "ann", "head", "--as", "ann", code=2)
     assert "error" in run("people", "grant", "nobody", "head", "--as", "root", code=2)
+
+
+def test_a_second_root_is_told_of_the_first(run):
+    assert "There is one root, 'city': say which unit town is below." in run(
+        "people", "unit", "town", "--as", "root", code=2
+    )
+    assert "There is no unit 'twon' to be above it" in run(
+        "people", "unit", "hall", "--parent", "twon", "--as", "root", code=2
+    )
 
 
 def test_a_role_that_nothing_asks_for_is_told_of(run):

@@ -107,8 +107,42 @@ def test_unknown_proposals_and_people_are_named(run):
     assert "error" in run("break-glass", "p", "--as", "hal", "--hash", "0", "--why", "x", code=2)
 
 
+def test_an_inbox_is_somebodys(run):
+    assert "Nothing waits for you." in run("inbox", "--as", "ann")
+    for which in ("--mine", "--all"):
+        assert "there is nobody called 'anne'" in run("inbox", "--as", "anne", which, code=2)
+
+
+def test_one_is_singular_and_what_has_no_end_never_expires(run, tmp_path):
+    (tmp_path / "one.csv").write_text("period,line,unit,amount\nFY1,roads,works,100\n")
+    run("draft", "p", "one.csv", "--as", "ann", "--title", "x")
+    assert "; 1 line of 1 unit. It is draft" in run("show", "p")
+    assert "error: It never expires." in run("expire", "p", "--as", "ann", code=2)
+
+
 def test_what_is_shown_names_the_hash_to_sign(approved, shown):
     said = approved("show", "p")
     assert shown("p")["hash"] in said
     assert "Head" in said
     assert json.dumps(shown("p"))
+
+
+@pytest.mark.parametrize("odd", ["Odd [/x] y", "[red]x[/red]", "a :smile: b", "[bold"])
+def test_what_people_write_is_shown_as_they_wrote_it(run, tmp_path, odd):
+    (tmp_path / "odd.csv").write_text(f"period,line,unit,amount,title\nFY1,roads,works,100,{odd}\n")
+    run("people", "add", "eve", "--as", "root", "--name", odd)
+    run("funds", "set", "city", odd, "--amount", "1", "--as", "bud")
+    run("draft", "p", "odd.csv", "--as", "ann", "--title", odd)
+    run("submit", "p", "--as", "ann")
+    run("notify", "webhook", "add", odd, "https://example.org/hook")
+    for words in (
+        ("inbox", "--as", "hal"),
+        ("show", "p"),
+        ("people", "list"),
+        ("funds", "show"),
+        ("notify", "webhook", "list"),
+    ):
+        assert odd in run(*words)
+    assert f"no proposal {odd!r}" in run("show", odd, code=2)
+    assert f"no proposal {odd!r}" in run("audit", "show", odd, code=2)
+    run("audit", "show")

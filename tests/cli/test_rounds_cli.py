@@ -69,6 +69,14 @@ def test_a_round_collects_asks_freezes_is_solved_and_proposed(planned, told, tmp
     planned("audit", "verify")
 
 
+def test_asks_that_were_filled_in_are_not_written_over(planned, tmp_path):
+    planned("round", "template", "r", "asks.csv")
+    filled = f"{COLUMNS}trees,Trees,FY1,general,500,shade\n"
+    (tmp_path / "asks.csv").write_text(filled)
+    assert "asks.csv is there already" in planned("round", "template", "r", "asks.csv", code=2)
+    assert (tmp_path / "asks.csv").read_text() == filled
+
+
 def test_a_bad_row_of_asks_is_named_and_nothing_is_taken(planned, told, tmp_path):
     (tmp_path / "parks.csv").write_text(f"{COLUMNS}trees,Trees,FY1,general,500,\nlawns,Lawns,FY1,general,lots,\n")
     said = planned("round", "answer", "r", "parks", "--file", "parks.csv", "--as", "cal", code=2)

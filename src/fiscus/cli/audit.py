@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from fiscus.cli.office import AsJson, Database, office
-from fiscus.cli.output import print_json, screen, sentences, table
+from fiscus.cli.output import print_json, screen, sentences, spare, table
 from fiscus.errors import InvalidInput
 
 audit = typer.Typer(help="The log: what happened, who did it, and that it is all there.", no_args_is_help=True)
@@ -63,24 +63,25 @@ def checkpoint(db: Database = "") -> None:
 
 @audit.command("export")
 def export(
-    out: Annotated[Path, typer.Argument(help="File to write.")],
+    out: Annotated[Path, typer.Argument(help="File to write; it must not be there.")],
     db: Database = "",
 ) -> None:
     """Write the whole log into one file that a second machine verifies."""
+    from fiscus.core.money import how_many
     from fiscus.workflow.audit.export import write_export
     from fiscus.workflow.canonical import timestamp
 
     with sentences():
         here = office(db)
-        with here.store.read() as reader, out.open("wb") as file:
+        with here.store.read() as reader, spare(out).open("wb") as file:
             count = write_export(reader, file, timestamp(here.clock()))
-        screen.print(f"wrote {count} events to {out}", soft_wrap=True, markup=False)
+        screen.print(f"wrote {how_many(count, 'event')} to {out}", soft_wrap=True, markup=False)
 
 
 @audit.command("show")
 def show(
     proposal: Annotated[str, typer.Argument(help="Id of a proposal; everything when not given.")] = "",
-    last: Annotated[int, typer.Option(help="Events, the latest; 0 for all.")] = 0,
+    last: Annotated[int | None, typer.Option(min=1, help="Events, the latest; all when not given.")] = None,
     db: Database = "",
     as_json: AsJson = False,
 ) -> None:

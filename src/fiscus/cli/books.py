@@ -106,6 +106,7 @@ def import_(
 ) -> None:
     """Record what was spent: every row, or none where one is wrong; what was recorded before is passed over."""
     from fiscus.core.money import currency as coin
+    from fiscus.core.money import how_many
     from fiscus.errors import FiscusError
     from fiscus.workflow.proposal.commands import RecordActual
     from fiscus.workflow.service import follow, reading
@@ -127,7 +128,7 @@ def import_(
                     follow(command, uow, actor=actor, at=at, key=f"{key}.{number}")
                 except FiscusError as error:
                     raise _nothing_recorded(f"{file}, row {number}: {error}") from error
-        screen.print(f"{len(rows) - len(again)} payments were recorded.")
+        screen.print(f"{how_many(len(rows) - len(again), 'payment was', 'payments were')} recorded.")
         if again:
             screen.print(_passed_over(again, len(rows)), soft_wrap=True, markup=False)
 

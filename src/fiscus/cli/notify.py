@@ -41,7 +41,7 @@ def run(
     from fiscus.integrate.notify import Settings, deliver
 
     with sentences():
-        here, settings = office(db), Settings.from_environment(allow_private=allow_private)
+        here, settings = office(db, begin=True), Settings.from_environment(allow_private=allow_private)
         while True:
             deliver(here.store, settings, here.clock())
             time.sleep(every)
@@ -106,7 +106,7 @@ def add(
     from fiscus.workflow.store.deliveries import Deliveries, Webhook
 
     with sentences():
-        kept, secret = Deliveries(office(db).store), new_secret()
+        kept, secret = Deliveries(office(db, begin=True).store), new_secret()
         checked_url(url)
         before = next((each for each in kept.webhooks() if each.id == name), None)
         if before is not None and not rotate:

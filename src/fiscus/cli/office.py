@@ -34,11 +34,19 @@ Amounts = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 
 
-def office(db: str) -> Office:
-    """The store of a command."""
+def office(db: str, *, begin: bool = False) -> Office:
+    """The store of a command.
+
+    Args:
+        db: URL or file.
+        begin: Whether it is made where there is none; what only reads makes none, or it would say that all is well in it.
+
+    Raises:
+        InvalidInput: For what is no database, or where there is none and none is begun.
+    """
     from fiscus.bootstrap import open_office
 
-    return open_office(db)
+    return open_office(db, begin=begin)
 
 
 @contextmanager
@@ -48,7 +56,7 @@ def acting(db: str, person: str, behalf: str = "") -> Iterator[tuple[UnitOfWork,
     Raises:
         Refused: For a wrong password.
     """
-    here = office(db)
+    here = office(db, begin=True)
     check_password(here, person)
     with here.at_work(person, behalf) as work:
         yield work

@@ -13,19 +13,23 @@ from typing import Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from fiscus.core.findings import Finding
 from fiscus.core.problem import Problem
-from fiscus.errors import FiscusError
+from fiscus.errors import FiscusError, InvalidInput
 
 NO_PLAN = 1
 WRONG_INPUT = 2
 
+COLOURS = {"error": "bold red", "warning": "yellow", "proved": "green", "reported": "yellow", "failed": "bold red"}
+
 WIDTH = 120
 """Columns where the output goes to a file or a pipe; a terminal tells its own."""
 
-screen = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
-aside = Console(stderr=True, highlight=False)
+# Titles, names and periods are people's words: brackets and colons in them are neither markup nor emoji, also in tables.
+screen = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else WIDTH)
+aside = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def print_json(document: Any) -> None:
@@ -39,11 +43,11 @@ def sentences() -> Iterator[None]:
     try:
         yield
     except FiscusError as error:
-        aside.print(f"[bold red]error[/]: {_escaped(str(error))}", soft_wrap=True)
+        print_loud("error", f": {error}", aside)
         raise typer.Exit(WRONG_INPUT) from error
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        aside.print(f"[bold red]error[/]: {_escaped(str(error.strerror or error) + where)}", soft_wrap=True)
+        print_loud("error", f": {error.strerror or error}{where}", aside)
         raise typer.Exit(WRONG_INPUT) from error
 
 
@@ -59,7 +63,7 @@ def working(what: str) -> Iterator[None]:
     os.dup2(2, 1)
     try:
         if aside.is_terminal:
-            with aside.status(what):
+            with aside.status(Text(what)):
                 yield
         else:
             yield
@@ -69,23 +73,22 @@ def working(what: str) -> Iterator[None]:
         os.close(kept)
 
 
-def _escaped(text: str) -> str:
-    return text.replace("[", r"\[")
+def print_loud(word: str, text: str, console: Console = screen) -> None:
+    """A word in its colour, and what follows it as it is."""
+    console.print(Text.assemble((word, COLOURS[word]), text), soft_wrap=True)
 
 
 def print_findings(findings: Sequence[Finding]) -> None:
     """Every finding with its place, errors first."""
-    colours = {"error": "bold red", "warning": "yellow"}
     for finding in sorted(findings, key=lambda each: each.severity):
-        text = str(finding).removeprefix(finding.severity)
-        screen.print(f"[{colours[finding.severity]}]{finding.severity}[/]{_escaped(text)}", soft_wrap=True)
+        print_loud(finding.severity, str(finding).removeprefix(finding.severity))
 
 
 def read_or_exit(plan: Path, *, as_json: bool) -> Problem:
     """The problem of a plan folder; exit code 2 with every finding where there is none."""
     from fiscus.integrate.tables import read_plan
 
-    with working(f"reading {_escaped(str(plan))}"):
+    with working(f"reading {plan}"):
         problem, findings = read_plan(plan)
     if problem is not None:
         if not as_json:
@@ -96,10 +99,21 @@ def read_or_exit(plan: Path, *, as_json: bool) -> Problem:
     else:
         print_findings(findings)
         errors = sum(finding.severity == "error" for finding in findings)
-        screen.print(
-            f"{errors} error{'s' if errors != 1 else ''} in {plan}; nothing was solved.", soft_wrap=True, markup=False
-        )
+        screen.print(f"{errors} error{'s' if errors != 1 else ''} in {plan}; nothing was solved.", soft_wrap=True)
     raise typer.Exit(WRONG_INPUT)
+
+
+def spare(path: Path) -> Path:
+    """A file to write, where nothing is lost by it.
+
+    Raises:
+        InvalidInput: Where something is in it already.
+    """
+    if path.is_file() and path.stat().st_size:
+        raise InvalidInput(
+            f"{path} is there already, and nothing is written over it: name another file, or move that one away"
+        )
+    return path
 
 
 def table(*columns: str, numbers: Sequence[str] = ()) -> Table:

@@ -39,6 +39,18 @@ def day(text: str) -> datetime:
         raise InvalidInput(f"{text!r} is no day: write YYYY-MM-DD") from error
 
 
+def whole_day(text: str) -> tuple[str, str]:
+    """The first and the last moment of a day, UTC, as ``timestamp`` writes them.
+
+    Raises:
+        InvalidInput: Where it is written otherwise than YYYY-MM-DD.
+    """
+    from fiscus.workflow.canonical import timestamp
+
+    end = day(text)
+    return timestamp(end.replace(hour=0, minute=0, second=0)), timestamp(end.replace(microsecond=999_999))
+
+
 def _do(db: str, person: str, *commands: Command, told: str) -> None:
     from fiscus.workflow.service import administer
 
@@ -89,7 +101,7 @@ def _say_if_strange(db: str, person: str, role: str) -> None:
     from fiscus.workflow.service.policies import STREAM
     from fiscus.workflow.service.roles import alike, known_roles
 
-    with office(db).store.read() as reader:
+    with sentences(), office(db).store.read() as reader:
         known = known_roles(reader)
         if role in known or reader.load(STREAM) is None:
             return
@@ -167,6 +179,7 @@ def units(
 ) -> None:
     """Add the units of a plan."""
     from fiscus.cli.output import read_or_exit
+    from fiscus.core.money import how_many
     from fiscus.integrate.proposing import units_of
     from fiscus.workflow.identity import commands as do
     from fiscus.workflow.service import registry
@@ -176,7 +189,7 @@ def units(
         with office(db).store.read() as reader:
             known = registry(reader).parents
     fresh = [do.AddUnit(unit, parent) for unit, parent in wanted.items() if unit not in known]
-    _do(db, by, *fresh, told=f"{len(fresh)} units were added.")
+    _do(db, by, *fresh, told=f"{how_many(len(fresh), 'unit was', 'units were')} added.")
 
 
 @people.command("password")
@@ -241,40 +254,44 @@ def key_(
 
     from fiscus.workflow.identity import commands as do
     from fiscus.workflow.identity.signatures import new_key
+    from fiscus.workflow.service import administer
 
     with sentences():
         private, public = new_key()
-        with os.fdopen(os.open(out, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
-            file.write(private)
-    _do(
-        db,
-        person,
-        do.AddKey(public),
-        told=f"{person} signs with {public[:12]} from now on; the private key is in {out}.",
-    )
+        with acting(db, person) as (uow, actor, at, key):
+            administer(do.AddKey(public), uow, actor=actor, at=at, key=key)
+            # Before the commit: neither a key on file that nobody knows, nor a known one that is nowhere.
+            with os.fdopen(os.open(out, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
+                file.write(private)
+        told = f"{person} signs with {public[:12]} from now on; the private key is in {out}."
+        screen.print(told, soft_wrap=True, markup=False)
 
 
 @people.command("list")
 def list_(
-    on: Annotated[str, typer.Option("--as-of", help="Roles on this day, YYYY-MM-DD; today when not given.")] = "",
+    on: Annotated[
+        str, typer.Option("--as-of", help="Roles at any time of this day (UTC), YYYY-MM-DD; now when not given.")
+    ] = "",
     db: Database = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Who there is, and who holds or held which role on a day."""
+    """Who there is, and who holds which role; or who was there on a day, and held which role at any time of it."""
     from fiscus.workflow.canonical import timestamp
-    from fiscus.workflow.service import registry
+    from fiscus.workflow.service import reading
 
     with sentences():
         here = office(db)
-        at = day(on) if on else here.clock()
-        moment = timestamp(at)
+        first = last = timestamp(here.clock())
+        if on:
+            first, last = whole_day(on)
         with here.store.read() as reader:
-            found = registry(reader)
+            found = reading.registry_at(reader, last) if on else reading.registry(reader)
         rows: list[dict[str, Any]] = []
         for person in found.people.values():
-            held = [g for g in found.grants if g.person == person.id and g.in_force(moment)]
-            acts = [who for who in found.capacities(person.id, at) if who != person.id]
-            roles = sorted(g.role + (f" ({g.unit})" if g.unit else "") for g in held)
+            held = [g for g in found.grants if g.person == person.id and g.within(first, last)]
+            given = [d for d in found.delegations if d.taker == person.id and d.within(first, last)]
+            acts = sorted({d.giver for d in given if found.is_active(d.giver)})
+            roles = sorted({g.role + (f" ({g.unit})" if g.unit else "") for g in held})
             rows.append(
                 {"person": person.id, "name": person.name, "active": person.active, "roles": roles, "acts for": acts}
             )

@@ -23,6 +23,7 @@ from fiscus.cli.office import (
     totals_of,
 )
 from fiscus.cli.output import print_json, screen, sentences, table, working
+from fiscus.errors import InvalidInput
 
 if TYPE_CHECKING:
     from fiscus.workflow.proposal.commands import Command
@@ -53,7 +54,7 @@ def propose(
     from fiscus.workflow.service.policies import current_policy
 
     with sentences():
-        with office(db).store.read() as reader:
+        with office(db, begin=True).store.read() as reader:
             bands = reading.matrix(reader, current_policy(reader)).risk_bands
         with working("checking the run"):
             content = content_of_run(
@@ -74,11 +75,14 @@ def inbox(
     as_json: AsJson = False,
 ) -> None:
     """What waits for a decision."""
+    from fiscus.workflow.service import registry
     from fiscus.workflow.service.views import inbox as look
 
-    here = office(db)
     with sentences():
+        here = office(db)
         with here.store.read() as reader:
+            if person not in registry(reader).people:
+                raise InvalidInput(f"there is nobody called {person!r}: fiscus people list tells who there is")
             rows = look(reader, person, here.clock(), mine=mine)
         if as_json:
             print_json([row.to_json() for row in rows])

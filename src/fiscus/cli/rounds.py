@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fiscus.cli.office import AsJson, Behalf, Database, Person, Reason, acting, money, office
-from fiscus.cli.output import print_json, screen, sentences, table
+from fiscus.cli.output import print_json, screen, sentences, spare, table
 from fiscus.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -61,7 +61,9 @@ def open_(round_: Round, person: Person, db: Database = "") -> None:
 
 
 @rounds.command("template")
-def template(round_: Round, out: Annotated[Path, typer.Argument(help="CSV to write.")], db: Database = "") -> None:
+def template(
+    round_: Round, out: Annotated[Path, typer.Argument(help="CSV to write; it must not be there.")], db: Database = ""
+) -> None:
     """Write an empty table of asks."""
     from fiscus.workflow.rounds.exchange import template as empty
     from fiscus.workflow.service import planning_round
@@ -69,7 +71,7 @@ def template(round_: Round, out: Annotated[Path, typer.Argument(help="CSV to wri
     with sentences():
         with office(db).store.read() as reader:
             text = empty(planning_round(reader, round_))
-        out.write_text(text, encoding="utf-8")
+        spare(out).write_text(text, encoding="utf-8")
         screen.print(f"wrote {out}", soft_wrap=True, markup=False)
 
 

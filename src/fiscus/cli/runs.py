@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, cast
 
 import typer
-from rich.text import Text
 
 from fiscus.cli.output import NO_PLAN, print_json, read_or_exit, screen, sentences, table, working
 from fiscus.core.problem import METHODS, Method
@@ -69,7 +68,7 @@ def _print_units(result: object) -> None:
     units = unit_table(cast(Result, result))
     shown = table("unit", "last year", "request", "recommended", numbers=("last year", "request", "recommended"))
     for row in units.head(MOST_LINES).itertuples():
-        shown.add_row(Text(str(row.name)), f"{row.prior:,.0f}", f"{row.ask:,.0f}", f"{row.amount:,.0f}")
+        shown.add_row(str(row.name), f"{row.prior:,.0f}", f"{row.ask:,.0f}", f"{row.amount:,.0f}")
     screen.print(shown)
     if len(units) > MOST_LINES:
         screen.print(f"and {len(units) - MOST_LINES} more units")
@@ -92,7 +91,7 @@ def compare(
             screen.print(sentence, soft_wrap=True, markup=False)
         shown = table("period", "line", "first", "second", "difference", numbers=("first", "second", "difference"))
         for row in comparison.rows[:MOST_LINES]:
-            shown.add_row(Text(row.period), Text(row.line), f"{row.first:,}", f"{row.second:,}", f"{row.difference:+,}")
+            shown.add_row(row.period, row.line, f"{row.first:,}", f"{row.second:,}", f"{row.difference:+,}")
         screen.print(shown)
         if len(comparison.rows) > MOST_LINES:
             screen.print(f"and {len(comparison.rows) - MOST_LINES} more lines differ")

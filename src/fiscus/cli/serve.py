@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from fiscus.cli.office import Database, office
-from fiscus.cli.output import aside, screen, sentences
+from fiscus.cli.output import aside, print_loud, screen, sentences
 
 
 def serve(
@@ -48,14 +47,14 @@ def serve(
         provider = provider_from(oidc_issuer, oidc_client_id, os.environ, name=oidc_name, by_email=not oidc_no_email)
         settings = Settings(base_url or f"http://{host}:{port}", provider, frozenset(proxy or ()))
         trouble = provider_trouble(settings)
-        here = office(db)
+        here = office(db, begin=True)
         link = first_link(here, settings)
         screen.print(f"Fiscus is at {settings.origin}", soft_wrap=True, markup=False)
         if provider:
             known = f"{provider.name} has to know this redirect URI: {settings.callback}"
             screen.print(known, soft_wrap=True, markup=False)
         if trouble:
-            aside.print(f"[yellow]warning[/]: {escape(trouble)}", soft_wrap=True)
+            print_loud("warning", f": {trouble}", aside)
         if link:
             screen.print(
                 f"Nobody is here yet. Begin with this link; it works once, for a day:\n{link}",

@@ -7,9 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fiscus.cli.output import NO_PLAN, print_json, screen, sentences
-
-COLOURS = {"proved": "green", "reported": "yellow", "failed": "bold red"}
+from fiscus.cli.output import NO_PLAN, print_json, print_loud, sentences
 
 
 def verify(
@@ -25,7 +23,6 @@ def verify(
             print_json(verification.as_dict())
         else:
             for each in verification.checks:
-                screen.print(f"[{COLOURS[each.standing]}]{each.standing:<9}[/]", end="")
-                screen.print(each.sentence, soft_wrap=True, markup=False)
+                print_loud(each.standing, " " * (9 - len(each.standing)) + each.sentence)
     if not verification.holds:
         raise typer.Exit(NO_PLAN)

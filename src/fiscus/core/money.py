@@ -156,6 +156,19 @@ def written(minor: int, code: str) -> str:
     return f"{code} {format_amount(minor, currency(code))}"
 
 
+def as_given(amount: object, code: str) -> str:
+    """An amount that is at fault, in sentences: with its currency where it is whole minor units of one, else as it is."""
+    try:
+        return written(amount, code) if type(amount) is int else repr(amount)
+    except InvalidMoney:
+        return repr(amount)
+
+
+def how_many(number: int, one: str, many: str = "") -> str:
+    """How many there are of something, in words: ``1 line``, ``1,379 lines``; ``many`` where more than an s is other."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def compact(number: float, digits: int = 1) -> str:
     """A rounded number for headings and pictures: ``80.0m``; digits after the point where there is a suffix."""
     for size, suffix in ((1e12, "tn"), (1e9, "bn"), (1e6, "m"), (1e3, "k")):

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from fiscus.core.money import how_many
 from fiscus.errors import BrokenLog
-from fiscus.workflow.audit.log import Chain, hash_of, parse, strict
+from fiscus.workflow.audit.log import Chain, foreign, hash_of, parse, strict
 from fiscus.workflow.audit.merkle import Frontier
 from fiscus.workflow.canonical import canonical
 from fiscus.workflow.funds.books import from_data
@@ -260,9 +261,7 @@ class Verifier:
         for each in self.known:
             size, root = int(each["size"]), str(each["root"])
             if self.roots.get(size) != root:
-                raise BrokenLog(
-                    f"the checkpoint that was noted at {size} events is not one of this log: its past was changed"
-                )
+                raise foreign(size, self.chain.size)
 
     def _verified(self) -> Verified:
         if sum(self.balances.values()):
@@ -275,7 +274,8 @@ class Verifier:
             f"Money in {len(self.balances):,} accounts adds up to nothing.",
         ]
         if self.known:
-            sentences.append(f"{len(self.known):,} checkpoints noted elsewhere are part of this log.")
+            noted = how_many(len(self.known), "checkpoint noted elsewhere is", "checkpoints noted elsewhere are")
+            sentences.append(f"{noted} part of this log.")
         return Verified(
             count,
             self.chain.last,

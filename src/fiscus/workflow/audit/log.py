@@ -24,6 +24,22 @@ FIELDS = {
 }
 """Fields of an event's body, and what they are."""
 
+
+def foreign(size: int, events: int) -> BrokenLog:
+    """That a checkpoint is not one of a log.
+
+    Args:
+        size: Events at the checkpoint.
+        events: Of the log, in all.
+    """
+    if size > events:
+        return BrokenLog(
+            f"the checkpoint at {size:,} events is later than the end of this log, which has {events:,}: its end was cut off, "
+            "or the checkpoint is one of another log"
+        )
+    return BrokenLog(f"the checkpoint at {size:,} events is not one of this log: its past was changed")
+
+
 _HASH = re.compile("[0-9a-f]{64}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from fiscus.core.money import how_many
 from fiscus.errors import BrokenLog
-from fiscus.workflow.audit.log import Chain, hash_of, parse
+from fiscus.workflow.audit.log import Chain, foreign, hash_of, parse
 from fiscus.workflow.audit.merkle import Frontier
 from fiscus.workflow.funds import books
 from fiscus.workflow.funds.books import Books, from_data
@@ -52,7 +53,7 @@ def replayed(reader: Reader, known: Sequence[Document] = ()) -> list[str]:
         streams[event.stream] = _after(streams.get(event.stream), event)
     for size, root in marks:
         if roots.get(size) != root:
-            raise BrokenLog(f"the checkpoint at {size} events is not one of this log: its past was changed")
+            raise foreign(size, chain.size)
     head = reader.head()
     if (head.size, head.hash, head.root) != (chain.size, chain.last, frontier.root().hex()):
         raise BrokenLog(f"the store says that its log has {head.size} events, and here are {chain.size}, or others")
@@ -65,7 +66,7 @@ def replayed(reader: Reader, known: Sequence[Document] = ()) -> list[str]:
         f"{len(booked):,} transfers stand in the ledger as in the events; all accounts add up to nothing.",
         f"{len(digests):,} documents are what their digests say.",
     ]
-    return [*told, f"{len(marks):,} checkpoints are part of this log."] if marks else told
+    return [*told, f"{how_many(len(marks), 'checkpoint is', 'checkpoints are')} part of this log."] if marks else told
 
 
 def _is(digest: str, body: bytes) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from fiscus.core.money import currency, written
+from fiscus.core.money import as_given, currency, written
 from fiscus.errors import InvalidMoney
 from fiscus.workflow.actor import Actor
 from fiscus.workflow.identity.registry import Registry
@@ -192,7 +192,8 @@ def _unusable(books: Books, command: Command) -> Refusal | None:
     amounts = (command.amount, command.reserve) if isinstance(command, SetCash) else (command.amount,)
     for amount in amounts:
         if type(amount) is not int or amount > LARGEST:
-            return Refusal("funds.amount", f"{amount!r} is no whole number of minor units up to {LARGEST:,}.")
+            given, most = (as_given(each, command.currency) for each in (amount, LARGEST))
+            return Refusal("funds.amount", f"{given} is no whole amount up to {most}.")
         if amount < 0:
             return Refusal("funds.negative", "A budget is not below zero.")
     names = ("period",) if isinstance(command, SetCash) else ("period", "fund")

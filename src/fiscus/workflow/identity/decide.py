@@ -282,7 +282,14 @@ def _add_unit(registry: Registry, command: do.AddUnit, actor: Actor, at: datetim
     if command.unit == "cash":
         return Refusal("identity.name", "'cash' is the book of working capital: give the unit another name.")
     if registry.parents and command.parent not in registry.parents:
-        return Refusal("identity.unknown_unit", f"There is no unit {command.parent!r} above it; there is one root.")
+        if not command.parent:
+            root = next(unit for unit, above in registry.parents.items() if not above)
+            return Refusal(
+                "identity.unknown_unit", f"There is one root, {root!r}: say which unit {command.unit} is below."
+            )
+        return Refusal(
+            "identity.unknown_unit", f"There is no unit {command.parent!r} to be above it: add that one first."
+        )
     if not registry.parents and command.parent:
         return Refusal("identity.unknown_unit", "The first unit is the root, with nothing above it.")
     return [Entry("UnitAdded", {"unit": command.unit, "parent": command.parent, "owner": command.owner})]

@@ -50,6 +50,10 @@ class Grant:
         """Whether it holds at a moment; it ends before its last."""
         return self.since <= at and (not self.until or at < self.until)
 
+    def within(self, first: str, last: str) -> bool:
+        """Whether it holds at any moment of a while."""
+        return self.since <= last and (not self.until or first < self.until)
+
 
 @dataclass(frozen=True, slots=True)
 class Delegation:
@@ -74,6 +78,10 @@ class Delegation:
     def in_force(self, at: str) -> bool:
         """Whether it holds at a moment."""
         return self.since <= at < self.until
+
+    def within(self, first: str, last: str) -> bool:
+        """Whether it holds at any moment of a while."""
+        return self.since <= last and first < self.until
 
     def covers(self, role: str) -> bool:
         """Whether a role goes with it."""

@@ -216,10 +216,12 @@ def escalate(proposal: Proposal, command: do.Escalate, actor: Actor, context: Co
     if not stage.escalate or stage.name in proposal.escalated:
         return Refusal("authority.no_escalation", f"Stage {stage.name} has nobody more to ask.")
     due = due_of(proposal, stage)
-    if not due or timestamp(context.at) <= due:
+    if not due:
         return Refusal(
-            "authority.not_overdue", f"Stage {stage.name} is due {minute(due) or 'at no time'}, which is not over."
+            "authority.not_overdue", f"Stage {stage.name} is never overdue: it has no time by which to sign."
         )
+    if timestamp(context.at) <= due:
+        return Refusal("authority.not_overdue", f"Stage {stage.name} is due {minute(due)}, which is not over.")
     return [Entry("Escalated", {"stage": stage.name, "role": stage.escalate})]
 
 

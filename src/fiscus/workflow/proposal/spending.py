@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fiscus.core.money import written
+from fiscus.core.money import as_given, written
 from fiscus.workflow.actor import Actor
 from fiscus.workflow.authority.routing import common_unit
 from fiscus.workflow.canonical import minute, timestamp
@@ -106,7 +106,9 @@ def _amounts(amounts: Mapping[Cell, int], there: Mapping[Cell, int], where: str,
         return Refusal("funds.nothing", f"Nothing is {where} any more.")
     for (period, line), amount in sorted(amounts.items()):
         if type(amount) is not int or amount <= 0:
-            return Refusal("funds.amount", f"{line} in {period}: {amount!r} is no whole amount above zero.")
+            return Refusal(
+                "funds.amount", f"{line} in {period}: {as_given(amount, currency)} is no whole amount above zero."
+            )
         has = there.get((period, line), 0)
         if amount > has:
             return Refusal(
@@ -202,8 +204,10 @@ def close(proposal: Proposal, command: do.Close, actor: Actor, context: Context)
 
 def expire(proposal: Proposal, command: do.Expire, actor: Actor, context: Context) -> Outcome:
     """Its time is over; money that was reserved is available again."""
-    if not proposal.expires or timestamp(context.at) <= proposal.expires:
-        return Refusal("proposal.expiry", f"It expires {minute(proposal.expires) or 'never'}, which is not over.")
+    if not proposal.expires:
+        return Refusal("proposal.expiry", "It never expires.")
+    if timestamp(context.at) <= proposal.expires:
+        return Refusal("proposal.expiry", f"It expires {minute(proposal.expires)}, which is not over.")
     return _ended("Expired", proposal, context, "")
 
 

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from fiscus.core.money import as_given, written
 from fiscus.core.money import currency as coin
-from fiscus.core.money import written
 from fiscus.errors import InvalidMoney
 from fiscus.workflow.actor import Actor
 from fiscus.workflow.canonical import timestamp, until
@@ -87,7 +87,7 @@ def _faults(command: do.Plan, at: datetime, registry: Registry) -> Iterator[str]
     for period, funds in command.funds.items():
         for fund, amount in funds.items():
             if not _amount(amount):
-                yield f"{fund} in {period}: {amount!r} is no whole amount of minor units."
+                yield f"{fund} in {period}: {as_given(amount, command.currency)} is no whole amount of zero or more."
     for unit in command.units:
         if unit not in registry.parents:
             yield f"There is no unit {unit!r}."
@@ -135,7 +135,7 @@ def _ask_faults(made: Round, command: do.Answer) -> Iterator[str]:
         if ask.period not in made.funds or ask.fund not in made.funds[ask.period]:
             yield f"{where}: the round has no fund {ask.fund!r} in that period."
         if not _amount(ask.amount):
-            yield f"{where}: {ask.amount!r} is no whole amount of minor units."
+            yield f"{where}: {as_given(ask.amount, made.currency)} is no whole amount of zero or more."
         elif ask.amount and not ask.justification.strip():
             yield f"{where}: say what it is for."
         if (ask.line, ask.period, ask.fund) in seen:

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from fiscus.errors import Refused
+from fiscus.core.money import written
+from fiscus.errors import Overdrawn, Refused
 from fiscus.workflow.actor import Actor
 from fiscus.workflow.canonical import timestamp
+from fiscus.workflow.funds.books import Key, describe
 from fiscus.workflow.ports import Entry, Stamp, UnitOfWork
 from fiscus.workflow.refusal import Refusal
 
@@ -54,6 +56,16 @@ def answer_of(document: Mapping[str, Any]) -> Answer:
 def stamp_of(uow: UnitOfWork, actor: Actor, at: datetime, command: str) -> Stamp:
     """Who and when, for events. Where a clock was put back, the time of the last event stands: the log never goes back."""
     return Stamp(max(timestamp(at), uow.latest()), actor.person, actor.behalf, actor.session, command)
+
+
+def unavailable(error: Overdrawn, currency: str) -> Refused:
+    """What a caller is told where a store found too little money: in the currency, which a store does not know."""
+    account = error.account
+    if account is None or not currency:
+        return Refused("funds.unavailable", str(error))
+    budget = describe(Key(account.book, account.period, account.fund), begins=True)
+    missing = written(error.missing, currency)
+    return Refused("funds.unavailable", f"{budget} has {missing} too little {account.bucket}.")
 
 
 def accepted(outcome: Sequence[Entry] | Refusal) -> list[Entry]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from fiscus.errors import Overdrawn, Refused
+from fiscus.errors import Overdrawn
 from fiscus.workflow.actor import Actor
 from fiscus.workflow.funds import books as core
 from fiscus.workflow.funds.books import CASH, Key, SetBudget, SetCash, Standing, from_data
 from fiscus.workflow.ports import Filter, Index, Reader, UnitOfWork
 from fiscus.workflow.proposal.transitions import CLOSED, HELD, IN_REVIEW, WITH_MONEY
 from fiscus.workflow.service import reading
-from fiscus.workflow.service.answers import Answer, accepted, remembered, stamp_of
+from fiscus.workflow.service.answers import Answer, accepted, remembered, stamp_of, unavailable
 
 STREAM = "funds"
 
@@ -63,7 +63,7 @@ def _follow(command: core.Command, uow: UnitOfWork, actor: Actor, at: datetime, 
         if account is not None and hard:  # Only once what was overdrawn is covered.
             uow.control(account, hard)
     except Overdrawn as error:
-        raise Refused("funds.unavailable", str(error)) from error
+        raise unavailable(error, command.currency) from error
     answer = Answer(STREAM, version + len(entries), "", tuple(entry.kind for entry in entries))
     if key:
         uow.remember(key, answer.to_json())

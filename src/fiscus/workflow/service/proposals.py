@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from fiscus.errors import Overdrawn, Refused
+from fiscus.errors import Overdrawn
 from fiscus.workflow.actor import Actor
 from fiscus.workflow.funds.books import from_data
 from fiscus.workflow.ports import Entry, Notice, UnitOfWork, Written
@@ -18,7 +18,7 @@ from fiscus.workflow.proposal.spending import adjust
 from fiscus.workflow.proposal.state import Proposal, index_of, to_json
 from fiscus.workflow.proposal.transitions import WITH_MONEY, allowed
 from fiscus.workflow.service import reading
-from fiscus.workflow.service.answers import Answer, accepted, remembered, stamp_of
+from fiscus.workflow.service.answers import Answer, accepted, remembered, stamp_of, unavailable
 from fiscus.workflow.service.moment import Moment, Office
 
 WITH_CONTENT = (do.Draft, do.Reallocate, do.Edit)
@@ -116,15 +116,15 @@ class _Family:
         for event in written:
             transfers = event.data.get("transfers")
             if transfers:
-                self._move(from_data(transfers), event.seq)
+                self._move(from_data(transfers), event.seq, proposal.currency)
         self.uow.send(_notices(proposal, due, written))
         return Answer(stream, version, proposal.status, tuple(entry.kind for entry in entries))
 
-    def _move(self, transfers: Any, seq: int) -> None:
+    def _move(self, transfers: Any, seq: int, currency: str) -> None:
         try:
             self.uow.move(transfers, seq)
         except Overdrawn as error:  # Decisions look first; the store has the last word.
-            raise Refused("funds.unavailable", str(error)) from error
+            raise unavailable(error, currency) from error
 
     def _context(self, proposal: Proposal | None) -> Moment:
         return Moment(self.uow, self.office, proposal, self.command, self.actor, self.at)

@@ -13,8 +13,9 @@ from fiscus.errors import Refused
 from fiscus.workflow.authority.matrix import Matrix
 from fiscus.workflow.duties.history import Act
 from fiscus.workflow.funds.books import Books
+from fiscus.workflow.identity import evolve as registry_after
 from fiscus.workflow.identity.registry import Registry
-from fiscus.workflow.ports import Filter, Reader, Record
+from fiscus.workflow.ports import Entry, Filter, Reader, Record
 from fiscus.workflow.proposal import state
 from fiscus.workflow.proposal.content import Content, content_of
 from fiscus.workflow.proposal.state import Proposal
@@ -93,6 +94,16 @@ def registry(reader: Reader) -> Registry:
     """People, roles, units and delegations."""
     record = reader.load("registry")
     return Registry() if record is None else REGISTRIES.get(record.text, lambda: Registry.from_json(record.state))
+
+
+def registry_at(reader: Reader, moment: str) -> Registry:
+    """The ``registry`` as it was at a moment: who was there then, and what they were called."""
+    found = Registry()
+    for event in reader.events("registry"):
+        if event.stamp.at > moment:
+            break
+        found = registry_after(found, Entry(event.kind, event.data))
+    return found
 
 
 def books(reader: Reader) -> Books:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from fiscus.core.money import currency as unit
-from fiscus.core.money import format_amount, percent
+from fiscus.core.money import format_amount, how_many, percent
 from fiscus.workflow.actor import Actor
 from fiscus.workflow.authority.matrix import Matrix
 from fiscus.workflow.canonical import moment, timestamp
@@ -329,10 +329,8 @@ class View:
         against = "" if change is None else f", {_signed(change)} against last year's {self._money(content.prior or 0)}"
         status = proposal.status.replace("_", " ")
         kind = f"moves money of {proposal.parent}" if proposal.parent else f"{proposal.currency} {whole}{against}"
-        found = [
-            f"{proposal.id}: {proposal.title}. {kind}; {len(content.items)} lines of {len(content.units)} units. It is "
-            f"{status}; {proposal.owner} proposed it."
-        ]
+        size = f"{how_many(len(content.items), 'line')} of {how_many(len(content.units), 'unit')}"
+        found = [f"{proposal.id}: {proposal.title}. {kind}; {size}. It is {status}; {proposal.owner} proposed it."]
         if content.justification:
             found.append(f"Why: {content.justification}")
         return found + self._evidence()

@@ -14,6 +14,9 @@ from fiscus.errors import InvalidInput
 WAIT_SECONDS = 30
 """How long a writer waits for others."""
 
+BEGIN = "fiscus people add NAME --as NAME begins one; --db or FISCUS_DATABASE_URL names another"
+"""What to do where a database should be and is not."""
+
 _PRAGMAS = (
     f"busy_timeout = {1_000 * WAIT_SECONDS}",
     "journal_mode = WAL",
@@ -96,11 +99,11 @@ class Connections:
         return connection
 
 
-def engine_of(url: str) -> sa.Engine:
-    """An engine for a database URL; an SQLite file is made where there is none.
+def engine_of(url: str, *, begin: bool = True) -> sa.Engine:
+    """An engine for a database URL; an SQLite file is made where there is none and one may be begun.
 
     Raises:
-        InvalidInput: For anything but an SQLite file or PostgreSQL.
+        InvalidInput: For anything but an SQLite file or PostgreSQL, or a file that is not there.
     """
     try:
         parsed = sa.make_url(url)
@@ -108,7 +111,7 @@ def engine_of(url: str) -> sa.Engine:
         raise InvalidInput(f"{url!r} is no database URL such as sqlite:///fiscus.db") from error
     kind = parsed.get_backend_name()
     if kind == "sqlite":
-        _file(parsed)
+        _file(parsed, begin=begin)
         given: dict[str, Any] = {"check_same_thread": False, "cached_statements": 256}
     elif kind == "postgresql":
         parsed, given = parsed.set(drivername="postgresql+psycopg"), {}
@@ -119,13 +122,15 @@ def engine_of(url: str) -> sa.Engine:
     return engine
 
 
-def _file(url: sa.URL) -> None:
+def _file(url: sa.URL, *, begin: bool) -> None:
     path = Path(url.database or "")
     if not url.database or url.database == ":memory:":
         raise InvalidInput("an SQLite store is a file: a database in memory would be another one for every connection")
     if not path.exists():
         if not path.parent.exists():
             raise InvalidInput(f"the folder {path.parent} of the database does not exist")
+        if not begin:
+            raise InvalidInput(f"there is no database {path}: {BEGIN}")
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 

@@ -11,6 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from fiscus.errors import InvalidInput
+from fiscus.workflow.store.connections import BEGIN
 from fiscus.workflow.store.tables import metadata
 
 SCRIPTS = Path(__file__).parent / "migrations"
@@ -19,18 +20,26 @@ LOCK = 5263745
 """Number of the lock under which PostgreSQL is migrated; any will do that nobody else takes."""
 
 
-def migrate(engine: sa.Engine) -> None:
+def migrate(engine: sa.Engine, *, begin: bool = True) -> None:
     """Bring a database to the schema of this program; several processes may try at once.
 
+    Args:
+        engine: Of the database.
+        begin: Whether a database without anything of Fiscus becomes one.
+
     Raises:
-        InvalidInput: Where the database is newer than the program, or somebody else's.
+        InvalidInput: Where the database is newer than the program, or somebody else's, or nothing is begun and nothing is there.
     """
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     scripts = ScriptDirectory.from_config(config)
     with engine.connect() as connection:
-        if _revision(connection) == scripts.get_current_head():
+        there = _revision(connection)
+        if there == scripts.get_current_head():
             return
+        if there is None and not begin:
+            where = engine.url.database if engine.dialect.name == "sqlite" else engine.url.render_as_string()
+            raise InvalidInput(f"the database {where} holds nothing of Fiscus: {BEGIN}")
     with engine.connect() as connection:
         sqlite = engine.dialect.name == "sqlite"
         connection.exec_driver_sql("BEGIN IMMEDIATE" if sqlite else "BEGIN")

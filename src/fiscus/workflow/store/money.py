@@ -37,4 +37,5 @@ def overdrawn(account: Account, after: int) -> Overdrawn:
         after: What it would have, minor units.
     """
     what = "The cash" if account.book == "cash" else f"The budget of {account.book} (fund {account.fund})"
-    return Overdrawn(f"{what} in {account.period} has {-after:,} too little {account.bucket} (minor units).")
+    sentence = f"{what} in {account.period} has {-after:,} too little {account.bucket} (minor units)."
+    return Overdrawn(sentence, account, -after)

@@ -111,18 +111,20 @@ class SqlStore:
         self._turns = Turns(self._connections, SqlTransaction(self._connections, self.dialect))
 
     @classmethod
-    def open(cls, url: str) -> SqlStore:
+    def open(cls, url: str, *, begin: bool = True) -> SqlStore:
         """A store, made or brought up to date where it must be.
 
         Args:
             url: ``sqlite:///file`` or ``postgresql://user@host/database``.
+            begin: Whether one is made where there is none.
 
         Raises:
-            InvalidInput: For another database, one that cannot be reached, or one newer than this program.
+            InvalidInput: For another database, one that cannot be reached, one newer than this program, or none where none is
+                begun.
         """
-        engine = engine_of(url)
+        engine = engine_of(url, begin=begin)
         try:
-            migrate(engine)
+            migrate(engine, begin=begin)
         except sa.exc.DBAPIError as error:
             raise InvalidInput(f"the database {engine.url.render_as_string()} cannot be used: {error.orig}") from error
         return cls(engine)
