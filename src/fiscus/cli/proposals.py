@@ -26,6 +26,7 @@ from fiscus.cli.output import print_json, screen, sentences, table, working
 if TYPE_CHECKING:
     from fiscus.workflow.proposal.commands import Command
     from fiscus.workflow.proposal.state import Proposal as State
+    from fiscus.workflow.service.entitlement import Glass
 
 MOST_ITEMS = 20
 """Lines that ``fiscus show`` prints, the largest changes first."""
@@ -98,16 +99,21 @@ def show(proposal: Proposal, db: Database = "", as_json: AsJson = False) -> None
 
 
 def _print(db: str, name: str, *, as_json: bool) -> None:
+    from fiscus.workflow.service import reading
+    from fiscus.workflow.service.entitlement import glass
     from fiscus.workflow.service.views import view
 
     here = office(db)
     with here.store.read() as reader:
         seen = view(reader, name, here.clock())
+        broken = None if as_json else glass(reader.events(seen.proposal.stream), seen, reading.registry(reader))
     if as_json:
         print_json(seen.to_json())
         return
     for sentence in seen.sentences:
         screen.print(sentence, soft_wrap=True, markup=False)
+    if broken is not None:
+        _print_glass(broken)
     shown = table(
         "period", "line", "unit", "last year", "proposed", "change", numbers=("last year", "proposed", "change")
     )
@@ -122,6 +128,15 @@ def _print(db: str, name: str, *, as_json: bool) -> None:
         screen.print(f"- {sentence}", soft_wrap=True, markup=False)
     if seen.hash:
         screen.print(f"hash {seen.hash}", soft_wrap=True, markup=False)
+
+
+def _print_glass(broken: Glass) -> None:
+    """What happened in an emergency, before anything that looks as if all had signed."""
+    from fiscus.workflow.canonical import minute
+
+    screen.print(f"BROKEN GLASS. {broken.heading} {broken.words}", soft_wrap=True, markup=False, style="bold red")
+    for each in broken.breakers:
+        screen.print(f"- {each.name}, {minute(each.at)}: {each.reason}", soft_wrap=True, markup=False)
 
 
 def submit(proposal: Proposal, person: Person, behalf: Behalf = "", db: Database = "") -> None:
