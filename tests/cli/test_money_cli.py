@@ -111,3 +111,15 @@ def test_only_the_budget_office_sets_budgets(run):
     assert "error" in run("funds", "set", "nowhere", "FY1", "--amount", "1", "--as", "bud", code=2)
     assert "error" in run("funds", "cash", "FY1", "--amount", "-1", "--as", "bud", code=2)
     assert "works" not in run("funds", "show")
+
+
+def test_what_a_reallocation_asks_for_is_not_closed_under_it(approved, shown, tmp_path):
+    (tmp_path / "moves.csv").write_text("period,line,unit,amount\nFY1,roads,works,-50\nFY1,trees,works,50\n")
+    approved("reallocate", "p-r", "p", "moves.csv", "--as", "ann", "--title", "Trees", "--why", "storm")
+    approved("submit", "p-r", "--as", "ann")
+    said = approved("close", "p", "--as", "ann", code=2)
+    assert "Proposal p-r (in review, of ann) would move money of p" in said
+    assert shown("p")["status"] == "approved"
+    approved("recall", "p-r", "--as", "ann")
+    approved("close", "p", "--as", "ann")
+    assert shown("p")["status"] == "closed"

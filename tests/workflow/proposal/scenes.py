@@ -143,6 +143,29 @@ def a_reallocation_signed_after_its_money_was_released():
     return world.refused(do.Approve("c", world.state("c").hash), "hal")
 
 
+def _dead_child() -> Small:
+    """A reallocation that wants three signatures, and whose parent's time is over."""
+    world = Small().drafted()
+    world.give(do.Submit("p", world.at.replace(day=3)), "ann")
+    world.sign("p", "hal")
+    world.give(do.Reallocate("c", content(item(amount=-5), item("trees", 200_000), parent="p")), "ann")
+    world.give(do.Submit("c"), "ann")
+    world.wait(days=4).give(do.Expire("p"), "ann")
+    return world
+
+
+@scene
+def a_first_signature_of_a_reallocation_of_what_has_expired():
+    world = _dead_child()
+    return world.refused(do.Approve("c", world.state("c").hash), "hal")
+
+
+@scene
+def an_emergency_for_a_reallocation_of_what_has_expired():
+    world = _dead_child()
+    return world.refused(do.BreakGlass("c", world.state("c").hash, "flood"), "max")
+
+
 @scene
 def anothers_edit():
     return Small().drafted().refused(do.Edit("p", content(item(amount=1))), "abe")
@@ -661,6 +684,29 @@ def closing_before_it_is_reconciled():
 @scene
 def closing_without_a_part_in_it():
     return Small().released().refused(do.Close("p"), "bea")
+
+
+@scene
+def closing_while_a_reallocation_is_drafted():
+    return _child().refused(do.Close("p"), "ann")
+
+
+@scene
+def closing_while_a_reallocation_is_in_review():
+    world = _child()
+    world.give(do.Submit("c"), "ann")
+    return world.refused(do.Close("p"), "ann")
+
+
+@scene
+def closing_while_reallocations_are_held_and_returned():
+    world = _child(-5)
+    world.give(do.Submit("c"), "ann")
+    world.give(do.Hold("c", "wait"), "hal")
+    world.give(do.Reallocate("b", content(item(amount=-7), item("trees", 7), parent="p")), "ann")
+    world.give(do.Submit("b"), "ann")
+    world.give(do.Return("b", "say more"), "hal")
+    return world.refused(do.Close("p"), "ann")
 
 
 @scene

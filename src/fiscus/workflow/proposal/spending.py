@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fiscus.core.money import written
 from fiscus.workflow.actor import Actor
@@ -18,7 +18,7 @@ from fiscus.workflow.proposal.drafting import Outcome
 from fiscus.workflow.proposal.money import booked, freed, status_of, with_transfers
 from fiscus.workflow.proposal.reviewing import reason_missing
 from fiscus.workflow.proposal.state import PLACES, Proposal
-from fiscus.workflow.proposal.transitions import WITH_MONEY
+from fiscus.workflow.proposal.transitions import WITH_MONEY, in_words
 from fiscus.workflow.refusal import Refusal
 
 BOOKKEEPER = "bookkeeper"
@@ -187,6 +187,8 @@ def close(proposal: Proposal, command: do.Close, actor: Actor, context: Context)
         refused = _entitled(proposal, (proposal.release_role, proposal.reconcile_role), actor, context)
         if refused:
             return refused
+    if context.children:
+        return _children_first(proposal, context.children)
     open_orders = sum(places[1] for places in proposal.places.values())
     if open_orders:
         return Refusal(
@@ -196,6 +198,17 @@ def close(proposal: Proposal, command: do.Close, actor: Actor, context: Context)
     if any(places[2] for places in proposal.places.values()) and not proposal.reconciled:
         return Refusal("funds.not_reconciled", "Money was spent since the last reconciliation: reconcile first.")
     return _ended("Closed", proposal, context, command.reason)
+
+
+def _children_first(proposal: Proposal, children: Sequence[Proposal]) -> Refusal:
+    """A reallocation would go on through review, and there would be nothing left for it to move."""
+    names = ", ".join(f"{each.id} ({in_words(each.status)}, of {each.owner})" for each in children)
+    one = len(children) == 1
+    return Refusal(
+        "proposal.open_children",
+        f"Proposal{'' if one else 's'} {names} would move money of {proposal.id}: {'it has' if one else 'they have'} to be "
+        f"decided, or taken back (recall), before {proposal.id} is closed.",
+    )
 
 
 def expire(proposal: Proposal, command: do.Expire, actor: Actor, context: Context) -> Outcome:

@@ -18,7 +18,7 @@ from fiscus.workflow.ports import Filter, Reader, Record
 from fiscus.workflow.proposal.content import Content, Item
 from fiscus.workflow.proposal.reviewing import due_of
 from fiscus.workflow.proposal.state import Approval, Proposal
-from fiscus.workflow.proposal.transitions import FINAL, IN_REVIEW, STATES, WITH_MONEY
+from fiscus.workflow.proposal.transitions import IN_REVIEW, OPEN, WITH_MONEY
 from fiscus.workflow.service import reading
 
 NOTHING = 1e-6
@@ -26,8 +26,6 @@ NOTHING = 1e-6
 
 MOST_PLACES = 1_000
 """Roles and units that one question to the store names."""
-
-OPEN = tuple(state for state in STATES if state not in FINAL)
 
 
 @dataclass(frozen=True, slots=True)
