@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+CONFIGS = Path(__file__).parents[2] / "configs" / "authority"
 COLUMNS = "proposal,period,line,amount,reference\n"
 
 
@@ -162,3 +165,30 @@ def test_what_is_over_shows_what_was_paid_and_nothing_as_reserved(approved, tmp_
     said = approved("show", "p")
     assert "USD 7.50 was paid, and the rest is available again." in said
     assert "FY1 roads 1,200.50 1,200.50 0.00 0.00 0.00 7.50" in said
+
+
+def test_a_lone_bookkeeper_does_not_record_what_nobody_could_reconcile(run, shown, told, tmp_path):
+    """The smallest matrix that is shipped: who reconciles holds the role that may record payments too."""
+    (tmp_path / "simple.yaml").write_text((CONFIGS / "simple.yaml").read_text())
+    run("policy", "adopt", "simple.yaml", "--as", "root")
+    for person, role in (("hal", "approver"), ("pam", "releaser"), ("cal", "bookkeeper")):
+        run("people", "grant", person, role, "--as", "root")
+    run("draft", "q", "items.csv", "--as", "ann", "--title", "Spring")
+    run("submit", "q", "--as", "ann")
+    run("approve", "q", "--as", "hal", "--hash", shown("q")["hash"])
+    run("release", "q", "--as", "pam")
+    (tmp_path / "paid.csv").write_text(f"{COLUMNS}q,FY1,roads,700,invoice 7\n")
+    said = run("actuals", "import", "paid.csv", "--as", "cal", code=2)
+    assert (
+        "If you do that, nobody can reconcile it: The reconciliation needs 1 different person, and nobody may" in said
+    )
+    assert "(cal was releaser or recorder of orders and payments)" in said
+    assert amounts(told)["actual"] == 0
+    run("actuals", "import", "paid.csv", "--as", "pam")
+    run("reconcile", "q", "--as", "cal", "--reference", "bank", "--total", "FY1=700")
+    assert amounts(told)["actual"] == 700
+    run("people", "grant", "bud", "bookkeeper", "--as", "root")
+    (tmp_path / "more.csv").write_text(f"{COLUMNS}q,FY1,roads,1,invoice 8\n")
+    run("actuals", "import", "more.csv", "--as", "bud")
+    said = run("reconcile", "q", "--as", "bud", "--reference", "bank", "--total", "FY1=701", code=2)
+    assert "bud was releaser or recorder of orders and payments of q and cannot be reconciler of the same money" in said

@@ -76,7 +76,9 @@ def test_it_is_refused_exactly_where_it_takes_away_the_last(
         acts=acts,
     )
     assume(proposal.open_stages)
-    context = SimpleNamespace(at=AT, registry=registry, history=acts, pinned=None, session_roles=frozenset())
+    context = SimpleNamespace(
+        at=AT, registry=registry, history=acts, pinned=None, parent=None, session_roles=frozenset()
+    )
     found = approve(proposal, do.Approve("p", "h"), Actor(actor, giver), context)
     rule = found.rule if isinstance(found, Refusal) else ""
     assume(rule in ("", "duties.leaves_nobody"))  # Others come before it.
@@ -118,7 +120,7 @@ def test_one_who_signs_for_another_takes_the_places_of_both():
         release_role="payer",
         reconcile_role="checker",
     )
-    context = SimpleNamespace(at=AT, registry=registry, history=(), pinned=None, session_roles=frozenset())
+    context = SimpleNamespace(at=AT, registry=registry, history=(), pinned=None, parent=None, session_roles=frozenset())
     for behalf, rule in (("", None), ("b", "duties.leaves_nobody")):
         found = approve(proposal, do.Approve("p", "h"), Actor("a", behalf), context)
         assert getattr(found, "rule", None) == rule

@@ -472,9 +472,20 @@ class Reference:
 
     def may_spend(self, draft, actor, behalf):
         humans = self.humans(actor, behalf)
-        return self.holds(actor, behalf, "treasurer", self.unit(draft)) and not self.bars(
+        if not self.holds(actor, behalf, "treasurer", self.unit(draft)) or self.bars(
             draft.roots_parts, humans, "release"
-        )
+        ):
+            return False
+        parts = [*draft.roots_parts, (humans, "release")]
+        return bool(self.reconcilers(draft, parts)) or not self.reconcilers(draft, draft.roots_parts)
+
+    def reconcilers(self, draft, parts):
+        return {
+            person
+            for person in ROLES
+            if self.holds(person, "", "controller", self.unit(draft))
+            and not self.bars(parts, frozenset({person}), "reconcile")
+        }
 
     def do_release(self, draft, name, actor, behalf, amounts):
         if draft.status not in ("approved", "part_released") or not self.may_spend(draft, actor, behalf):

@@ -575,6 +575,47 @@ def a_payment_without_a_reference():
     return Small().released().refused(do.RecordActual("p", {("y1", "roads"): 1}, ""), "pam")
 
 
+def _last_checker(*more: str) -> Small:
+    """cal alone could reconcile what was released, and holds other roles."""
+    world = Small().released()
+    world.administer(who.RevokeRole("cat", "checker"))
+    for role in more:
+        world.administer(who.GrantRole("cal", role))
+    return world
+
+
+@scene
+def a_payment_recorded_by_the_last_who_could_reconcile():
+    world = _last_checker("bookkeeper")
+    return world.refused(do.RecordActual("p", {("y1", "roads"): 1}, "i1"), "cal")
+
+
+@scene
+def a_payment_recorded_for_somebody_by_the_last_who_could_reconcile():
+    world = _last_checker()
+    world.administer(who.Delegate("cal", world.at, world.at.replace(month=3)), "pam")
+    return world.refused(do.RecordActual("p", {("y1", "roads"): 1}, "i1"), "cal", "pam")
+
+
+@scene
+def an_order_recorded_by_the_last_who_could_reconcile():
+    return _last_checker("bookkeeper").refused(do.Commit("p", {("y1", "roads"): 1}, "o1"), "cal")
+
+
+@scene
+def a_reversal_by_the_last_who_could_reconcile():
+    world = _last_checker("bookkeeper")
+    return world.refused(do.Reverse("p", world.last().version, "why"), "cal")
+
+
+@scene
+def a_release_by_the_last_who_could_reconcile():
+    world = Small().approved()
+    world.administer(who.RevokeRole("cat", "checker"))
+    world.administer(who.GrantRole("cal", "payer"))
+    return world.refused(do.Release("p"), "cal")
+
+
 @scene
 def a_payment_by_an_approver():
     world = Small().released()
