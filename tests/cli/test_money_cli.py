@@ -131,7 +131,7 @@ def test_what_a_reallocation_asks_for_is_not_closed_under_it(approved, shown, tm
 def test_what_is_shown_is_what_each_line_has_now(approved, tmp_path):
     first = approved("show", "p")
     assert "Its money is USD 1,500.50 now: 1,500.50 reserved, 0.00 released, 0.00 committed, 0.00 actual." in first
-    assert "signed now" not in first  # A second table would say the same as the first.
+    assert "approved now" not in first  # A second table would say the same as the first.
     (tmp_path / "moves.csv").write_text(
         "period,line,unit,amount,title\nFY1,roads,works,-50,\nFY1,trees,works,40,\nFY1,lamps,works,10,Lamps [new]\n"
     )

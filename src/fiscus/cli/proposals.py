@@ -145,7 +145,7 @@ def _print_glass(broken: Glass) -> None:
 
 
 def _print_money(seen: View, log: Sequence[Written]) -> None:
-    """Where the money is since it was signed: what reallocations moved, how far it got, and lines that are not as they were."""
+    """Where the money is since it was approved: what reallocations moved, how far it got, and lines that are not as they were."""
     from fiscus.workflow.canonical import minute
     from fiscus.workflow.service.standings import BUCKETS, holds_money, moved, standings
 
@@ -163,11 +163,11 @@ def _print_money(seen: View, log: Sequence[Written]) -> None:
     elif paid:
         words = f"{code} {money(paid, code)} was paid, and the rest is available again."
         screen.print(words, soft_wrap=True, markup=False)
-    changed = [row for row in rows if row.now != row.signed or row.released or row.committed or row.actual]
+    changed = [row for row in rows if row.now != row.approved or row.released or row.committed or row.actual]
     if not changed:
         return
-    changed.sort(key=lambda row: (-abs(row.now - row.signed), -row.now, row.line))
-    numbers = ("signed", "now", *BUCKETS)
+    changed.sort(key=lambda row: (-abs(row.now - row.approved), -row.now, row.line))
+    numbers = ("approved", "now", *BUCKETS)
     shown = table("period", "line", *numbers, numbers=numbers)
     for row in changed[:MOST_ITEMS]:
         shown.add_row(row.period, Text(row.title), *(money(getattr(row, name), code) for name in numbers))

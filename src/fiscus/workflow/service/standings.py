@@ -22,7 +22,7 @@ class Standing:
         period: Of the budget.
         line: Its id.
         title: For people.
-        signed: What the approvers signed for it; nothing where a reallocation brought it in.
+        approved: As the approvers saw it; nothing where a reallocation brought it in.
         now: The same with what reallocations added to it or took from it.
         reserved: Approved and not released.
         released: Spendable.
@@ -33,7 +33,7 @@ class Standing:
     period: str
     line: str
     title: str
-    signed: int
+    approved: int
     now: int
     reserved: int
     released: int
