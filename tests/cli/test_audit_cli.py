@@ -93,3 +93,11 @@ def test_what_happened_is_shown(approved, told):
     for last in ("0", "-3"):
         assert "--last" in approved("audit", "show", "--last", last, code=2)
     assert "no proposal 'q'" in approved("audit", "show", "q", code=2)
+
+
+def test_reasons_that_people_gave_stand_beside_what_they_did(approved, shown):
+    approved("hold", "p", "--as", "hal", "--why", "a [bold]")
+    approved("comment", "p", "well said", "--as", "ann")
+    said = approved("audit", "show", "p")
+    assert said.split("Held")[1].split()[:2] == ["a", "[bold]"]
+    assert said.split("Commented")[1].split()[:2] == ["well", "said"]

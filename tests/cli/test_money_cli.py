@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+CONFIGS = Path(__file__).parents[2] / "configs" / "authority"
 COLUMNS = "proposal,period,line,amount,reference\n"
 
 
@@ -215,3 +218,81 @@ def test_what_a_store_finds_missing_is_told_in_the_currency(approved):
     approved("release", "p", "--as", "pam")
     told = approved("funds", "cash", "FY1", "--amount", "100", "--as", "bud", code=2)
     assert "The cash of FY1 has USD 1,400.50 too little available." in told
+
+
+def test_what_a_reallocation_asks_for_is_not_closed_under_it(approved, shown, tmp_path):
+    (tmp_path / "moves.csv").write_text("period,line,unit,amount\nFY1,roads,works,-50\nFY1,trees,works,50\n")
+    approved("reallocate", "p-r", "p", "moves.csv", "--as", "ann", "--title", "Trees", "--why", "storm")
+    approved("submit", "p-r", "--as", "ann")
+    said = approved("close", "p", "--as", "ann", code=2)
+    assert "Proposal p-r (in review, of ann) would move money of p" in said
+    assert shown("p")["status"] == "approved"
+    approved("recall", "p-r", "--as", "ann")
+    approved("close", "p", "--as", "ann")
+    assert shown("p")["status"] == "closed"
+
+
+def test_what_is_shown_is_what_each_line_has_now(approved, tmp_path):
+    first = approved("show", "p")
+    assert "Its money is USD 1,500.50 now: 1,500.50 reserved, 0.00 released, 0.00 committed, 0.00 actual." in first
+    assert "approved now" not in first  # A second table would say the same as the first.
+    (tmp_path / "moves.csv").write_text(
+        "period,line,unit,amount,title\nFY1,roads,works,-50,\nFY1,trees,works,40,\nFY1,lamps,works,10,Lamps [new]\n"
+    )
+    approved("reallocate", "p-r", "p", "moves.csv", "--as", "ann", "--title", "Trees", "--why", "storm")
+    approved("submit", "p-r", "--as", "ann")
+    assert "p-r" not in approved("show", "p")
+    hash_ = approved("show", "p-r").split("hash ")[1].split()[0]
+    approved("approve", "p-r", "--as", "hal", "--hash", hash_)
+    assert "reserved" not in approved("show", "p-r")
+    approved("release", "p", "--as", "pam", "--amount", "FY1:roads=1000")
+    approved("commit", "p", "--as", "pam", "--reference", "order 7", "--amount", "FY1:roads=600")
+    (tmp_path / "paid.csv").write_text(f"{COLUMNS}p,FY1,roads,300.25,invoice 7\n")
+    approved("actuals", "import", "paid.csv", "--as", "pam")
+    said = approved("show", "p")
+    assert "Proposal p-r moved money of it on 20" in said
+    assert "UTC: roads in FY1 \N{MINUS SIGN}50.00, trees in FY1 +40.00, lamps in FY1 +10.00." in said
+    assert "Its money is USD 1,500.50 now: 500.50 reserved, 400.00 released, 299.75 committed, 300.25 actual." in said
+    assert "FY1 roads 1,200.50 1,150.50 150.50 400.00 299.75 300.25" in said
+    assert "FY1 trees 300.00 340.00 340.00 0.00 0.00 0.00" in said
+    assert "FY1 Lamps [new] 0.00 10.00 10.00 0.00 0.00 0.00" in said
+    approved("hold", "p", "--as", "hal", "--why", "wait")
+    assert "Its money is USD 1,500.50 now: 500.50 reserved" in approved("show", "p")
+
+
+def test_what_is_over_shows_what_was_paid_and_nothing_as_reserved(approved, tmp_path):
+    approved("release", "p", "--as", "pam", "--amount", "FY1:roads=1000")
+    (tmp_path / "paid.csv").write_text(f"{COLUMNS}p,FY1,roads,7.50,invoice 8\n")
+    approved("actuals", "import", "paid.csv", "--as", "pam")
+    approved("reconcile", "p", "--as", "cal", "--reference", "bank", "--total", "FY1=7.50")
+    approved("close", "p", "--as", "cal")
+    said = approved("show", "p")
+    assert "USD 7.50 was paid, and the rest is available again." in said
+    assert "FY1 roads 1,200.50 1,200.50 0.00 0.00 0.00 7.50" in said
+
+
+def test_a_lone_bookkeeper_does_not_record_what_nobody_could_reconcile(run, shown, told, tmp_path):
+    """The smallest matrix that is shipped: who reconciles holds the role that may record payments too."""
+    (tmp_path / "simple.yaml").write_text((CONFIGS / "simple.yaml").read_text())
+    run("policy", "adopt", "simple.yaml", "--as", "root")
+    for person, role in (("hal", "approver"), ("pam", "releaser"), ("cal", "bookkeeper")):
+        run("people", "grant", person, role, "--as", "root")
+    run("draft", "q", "items.csv", "--as", "ann", "--title", "Spring")
+    run("submit", "q", "--as", "ann")
+    run("approve", "q", "--as", "hal", "--hash", shown("q")["hash"])
+    run("release", "q", "--as", "pam")
+    (tmp_path / "paid.csv").write_text(f"{COLUMNS}q,FY1,roads,700,invoice 7\n")
+    said = run("actuals", "import", "paid.csv", "--as", "cal", code=2)
+    assert (
+        "If you do that, nobody can reconcile it: The reconciliation needs 1 different person, and nobody may" in said
+    )
+    assert "(cal was releaser or recorder of orders and payments)" in said
+    assert amounts(told)["actual"] == 0
+    run("actuals", "import", "paid.csv", "--as", "pam")
+    run("reconcile", "q", "--as", "cal", "--reference", "bank", "--total", "FY1=700")
+    assert amounts(told)["actual"] == 700
+    run("people", "grant", "bud", "bookkeeper", "--as", "root")
+    (tmp_path / "more.csv").write_text(f"{COLUMNS}q,FY1,roads,1,invoice 8\n")
+    run("actuals", "import", "more.csv", "--as", "bud")
+    said = run("reconcile", "q", "--as", "bud", "--reference", "bank", "--total", "FY1=701", code=2)
+    assert "bud was releaser or recorder of orders and payments of q and cannot be reconciler of the same money" in said

@@ -40,3 +40,26 @@ def test_past_decisions_are_tried_on_another_matrix(approved, told, tmp_path):
     assert told("policy", "replay", "strict.yaml") == [{"proposal": "p", "was": "all", "rule": "two", "enough": False}]
     assert "two" in approved("policy", "replay", "strict.yaml")
     assert told("policy", "show")["name"] == "m"
+
+
+def test_a_matrix_in_another_currency_than_the_books_is_not_adopted(approved, told, tmp_path):
+    text = (
+        (tmp_path / "matrix.yaml")
+        .read_text()
+        .replace("currency: USD", "currency: EUR")
+        .replace("name: m", "name: euro")
+    )
+    (tmp_path / "eur.yaml").write_text(text)
+    said = approved("policy", "adopt", "eur.yaml", "--as", "root", code=2)
+    assert "The books are kept in USD, and the limits of euro are in EUR: write them in USD." in said
+    assert told("policy", "show")["name"] == "m"
+    assert "Proposal p is in USD, and the limits of the matrix are in EUR" in approved(
+        "policy", "replay", "eur.yaml", code=2
+    )
+
+
+def test_before_there_are_books_a_matrix_may_be_in_any_currency(typed):
+    typed("people", "add", "root", "--as", "root")
+    Path("eur.yaml").write_text((CONFIGS / "simple.yaml").read_text().replace("currency: USD", "currency: EUR"))
+    assert "is in force" in typed("policy", "adopt", "eur.yaml", "--as", "root")
+    assert "Old rule" in typed("policy", "replay", "eur.yaml")

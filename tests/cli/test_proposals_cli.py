@@ -146,3 +146,44 @@ def test_what_people_write_is_shown_as_they_wrote_it(run, tmp_path, odd):
     assert f"no proposal {odd!r}" in run("show", odd, code=2)
     assert f"no proposal {odd!r}" in run("audit", "show", odd, code=2)
     run("audit", "show")
+
+
+@pytest.fixture
+def watched(run, tmp_path):
+    """A proposal ``p`` in review under a matrix with an emergency, and two people who may break the glass."""
+    text = (tmp_path / "matrix.yaml").read_text()
+    emergency = text.replace("roles: {", "roles: {guard: {title: Guard}, ") + "duties: {emergency: guard}\n"
+    (tmp_path / "emergency.yaml").write_text(emergency)
+    run("policy", "adopt", "emergency.yaml", "--as", "root")
+    for person in ("ian", "max"):
+        run("people", "add", person, "--as", "root")
+        run("people", "grant", person, "guard", "--as", "root")
+    run("draft", "p", "items.csv", "--as", "ann", "--title", "Spring")
+    run("submit", "p", "--as", "ann")
+    return run
+
+
+def test_broken_glass_is_told_as_what_it_was(watched, shown):
+    hash_ = shown("p")["hash"]
+    assert "glass" not in watched("show", "p").lower()
+    watched("break-glass", "p", "--as", "max", "--hash", hash_, "--why", "the [river] rises")
+    half = watched("show", "p")
+    assert "BROKEN GLASS. The glass is half broken. One of two people with the role Guard touched it." in half
+    assert "the [river] rises" in half
+    assert "head (Head), 1 of 1: nobody signed; waits now." in half
+    watched("break-glass", "p", "--as", "ian", "--hash", hash_, "--why", "the river is here")
+    said = watched("show", "p")
+    assert "BROKEN GLASS. The glass was broken. Two people with the role Guard took the place of 1 missing" in said
+    assert said.index("- max, ") < said.index("the [river] rises") < said.index("- ian, ") < said.index("river is here")
+    assert "head (Head), 1 of 1: nobody signed; passed by an emergency and not by its role: max and ian broke" in said
+    assert "signed by" not in said
+    assert "The glass was touched, and not broken" not in said
+
+
+def test_glass_that_was_only_touched_is_told_so(watched, shown):
+    hash_ = shown("p")["hash"]
+    watched("break-glass", "p", "--as", "max", "--hash", hash_, "--why", "the river rises")
+    watched("approve", "p", "--as", "hal", "--hash", hash_)
+    said = watched("show", "p")
+    assert "The glass was touched, and not broken. It was decided otherwise." in said
+    assert "head (Head), 1 of 1: signed by hal." in said

@@ -117,6 +117,12 @@ def test_rules_that_changed_between_versions_are_told(server, run_folder):
 def test_a_matrix_is_tried_and_the_log_searched_and_taken_away(town, tmp_path):
     clerk = town.inside("clerk")
     assert post(clerk, "/policy/try", text="rules: [").json()["faults"]
+    euro = post(clerk, "/policy/try", text=TOWN.replace("currency: USD", "currency: EUR")).json()
+    assert "in USD, and the limits of the matrix are in EUR" in euro["faults"][0]
+    form = {"csrf": clerk.csrf, "text": TOWN.replace("currency: USD", "currency: EUR")}
+    page = clerk.post("/policy/try", data=form)
+    assert page.status_code == 422
+    assert "limits of the matrix are in EUR" in page.text
     tried = post(clerk, "/policy/try", text=TOWN).json()
     assert tried["faults"] == []
     assert len(tried["header"]) > 3

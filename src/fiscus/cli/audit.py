@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.text import Text
 
 from fiscus.cli.office import AsJson, Database, office
 from fiscus.cli.output import print_json, screen, sentences, spare, table
 from fiscus.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from fiscus.workflow.ports import Written
 
 audit = typer.Typer(help="The log: what happened, who did it, and that it is all there.", no_args_is_help=True)
 
@@ -95,9 +99,17 @@ def show(
         if as_json:
             print_json([json.loads(event.body) for event in events])
             return
-        shown = table("event", "when", "what", "number", "who", "happened", "loud", numbers=("event", "number"))
+        shown = table("event", "when", "what", "number", "who", "happened", "loud", "why", numbers=("event", "number"))
         for event in events:
             who = event.stamp.actor + (f" for {event.stamp.behalf}" if event.stamp.behalf else "")
             loud = "BROKEN GLASS" if event.data.get("loud") else ""
-            shown.add_row(str(event.seq), event.stamp.at[:19], event.stream, str(event.version), who, event.kind, loud)
+            shown.add_row(
+                *(str(event.seq), event.stamp.at[:19], event.stream, str(event.version), who, event.kind, loud),
+                Text(_said(event)),
+            )
         screen.print(shown)
+
+
+def _said(event: Written) -> str:
+    """What whoever did it said about it: a reason, or a comment."""
+    return str(event.data.get("reason") or event.data.get("text") or event.data.get("comment") or "")

@@ -89,7 +89,7 @@ def replay(file: File, db: Database = "", as_json: AsJson = False) -> None:
     with sentences():
         matrix = _read(file)
         with office(db).store.read() as reader:
-            replayed = again(matrix, past_decisions(reader), registry(reader).parents)
+            replayed = again(matrix, past_decisions(reader, matrix.currency), registry(reader).parents)
         if as_json:
             print_json(
                 [

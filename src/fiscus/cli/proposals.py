@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from fiscus.cli.office import (
     Amounts,
@@ -26,8 +27,11 @@ from fiscus.cli.output import print_json, screen, sentences, table, working
 from fiscus.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from fiscus.workflow.ports import Written
     from fiscus.workflow.proposal.commands import Command
     from fiscus.workflow.proposal.state import Proposal as State
+    from fiscus.workflow.service.entitlement import Glass
+    from fiscus.workflow.service.views import View
 
 MOST_ITEMS = 20
 """Lines that ``fiscus show`` prints, the largest changes first."""
@@ -103,16 +107,22 @@ def show(proposal: Proposal, db: Database = "", as_json: AsJson = False) -> None
 
 
 def _print(db: str, name: str, *, as_json: bool) -> None:
+    from fiscus.workflow.service import reading
+    from fiscus.workflow.service.entitlement import glass
     from fiscus.workflow.service.views import view
 
     here = office(db)
     with here.store.read() as reader:
         seen = view(reader, name, here.clock())
+        log = () if as_json else tuple(reader.events(seen.proposal.stream))
+        broken = glass(log, seen, reading.registry(reader))
     if as_json:
         print_json(seen.to_json())
         return
     for sentence in seen.sentences:
         screen.print(sentence, soft_wrap=True, markup=False)
+    if broken is not None:
+        _print_glass(broken)
     shown = table(
         "period", "line", "unit", "last year", "proposed", "change", numbers=("last year", "proposed", "change")
     )
@@ -125,8 +135,55 @@ def _print(db: str, name: str, *, as_json: bool) -> None:
         screen.print(f"and {len(seen.largest) - MOST_ITEMS} more lines")
     for sentence in seen.steps:
         screen.print(f"- {sentence}", soft_wrap=True, markup=False)
+    _print_money(seen, log)
     if seen.hash:
         screen.print(f"hash {seen.hash}", soft_wrap=True, markup=False)
+
+
+def _print_glass(broken: Glass) -> None:
+    """What happened in an emergency, before anything that looks as if all had signed."""
+    from fiscus.workflow.canonical import minute
+
+    screen.print(f"BROKEN GLASS. {broken.heading} {broken.words}", soft_wrap=True, markup=False, style="bold red")
+    for each in broken.breakers:
+        screen.print(f"- {each.name}, {minute(each.at)}: {each.reason}", soft_wrap=True, markup=False)
+
+
+def _print_money(seen: View, log: Sequence[Written]) -> None:
+    """Where the money is since it was approved: what reallocations moved, how far it got, and lines that are not as they were."""
+    from fiscus.workflow.canonical import minute
+    from fiscus.workflow.service.standings import BUCKETS, holds_money, moved, standings
+
+    code, rows = seen.currency, standings(seen)
+    for each in moved(log):
+        changes = ", ".join(f"{line} in {period} {_signed(amount, code)}" for period, line, amount in each.changes)
+        screen.print(
+            f"Proposal {each.by} moved money of it on {minute(each.at)}: {changes}.", soft_wrap=True, markup=False
+        )
+    paid = sum(row.actual for row in rows)
+    if holds_money(seen.proposal):
+        whole = money(sum(row.now for row in rows), code)
+        parts = ", ".join(f"{money(sum(getattr(row, name) for row in rows), code)} {name}" for name in BUCKETS)
+        screen.print(f"Its money is {code} {whole} now: {parts}.", soft_wrap=True, markup=False)
+    elif paid:
+        words = f"{code} {money(paid, code)} was paid, and the rest is available again."
+        screen.print(words, soft_wrap=True, markup=False)
+    changed = [row for row in rows if row.now != row.approved or row.released or row.committed or row.actual]
+    if not changed:
+        return
+    changed.sort(key=lambda row: (-abs(row.now - row.approved), -row.now, row.line))
+    numbers = ("approved", "now", *BUCKETS)
+    shown = table("period", "line", *numbers, numbers=numbers)
+    for row in changed[:MOST_ITEMS]:
+        shown.add_row(row.period, Text(row.title), *(money(getattr(row, name), code) for name in numbers))
+    screen.print(shown)
+    if len(changed) > MOST_ITEMS:
+        screen.print(f"and {len(changed) - MOST_ITEMS} more lines whose money moved")
+
+
+def _signed(minor: int, code: str) -> str:
+    sign = "+" if minor > 0 else "\N{MINUS SIGN}"
+    return sign + money(abs(minor), code)
 
 
 def submit(proposal: Proposal, person: Person, behalf: Behalf = "", db: Database = "") -> None:

@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 from fiscus.workflow.actor import Actor
 from fiscus.workflow.authority.matrix import Stage
 from fiscus.workflow.duties.history import Act
+from fiscus.workflow.funds.books import Books
 from fiscus.workflow.identity.people import Delegation, Grant, Person
 from fiscus.workflow.identity.registry import Registry
 from fiscus.workflow.proposal import commands as do
+from fiscus.workflow.proposal.content import Content, Item
 from fiscus.workflow.proposal.reviewing import approve
+from fiscus.workflow.proposal.spending import BOOKKEEPER, commit
 from fiscus.workflow.proposal.state import Approval, Proposal
 from fiscus.workflow.refusal import Refusal
 
@@ -76,7 +79,9 @@ def test_it_is_refused_exactly_where_it_takes_away_the_last(
         acts=acts,
     )
     assume(proposal.open_stages)
-    context = SimpleNamespace(at=AT, registry=registry, history=acts, pinned=None, session_roles=frozenset())
+    context = SimpleNamespace(
+        at=AT, registry=registry, history=acts, pinned=None, parent=None, session_roles=frozenset()
+    )
     found = approve(proposal, do.Approve("p", "h"), Actor(actor, giver), context)
     rule = found.rule if isinstance(found, Refusal) else ""
     assume(rule in ("", "duties.leaves_nobody"))  # Others come before it.
@@ -118,7 +123,42 @@ def test_one_who_signs_for_another_takes_the_places_of_both():
         release_role="payer",
         reconcile_role="checker",
     )
-    context = SimpleNamespace(at=AT, registry=registry, history=(), pinned=None, session_roles=frozenset())
+    context = SimpleNamespace(at=AT, registry=registry, history=(), pinned=None, parent=None, session_roles=frozenset())
     for behalf, rule in (("", None), ("b", "duties.leaves_nobody")):
         found = approve(proposal, do.Approve("p", "h"), Actor("a", behalf), context)
         assert getattr(found, "rule", None) == rule
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    holders=st.fixed_dictionaries({role: st.sets(st.sampled_from(NAMES)) for role in ("payer", BOOKKEEPER, "checker")}),
+    had=st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(("author", "stage:one", "release", "reconcile")))),
+    actor=st.sampled_from(NAMES),
+    giver=st.sampled_from(("", "", *NAMES)),
+)
+def test_an_order_is_refused_exactly_where_it_takes_away_the_last_who_could_reconcile(holders, had, actor, giver):
+    assume(giver != actor)
+    grants = tuple(Grant(name, role, "", BEFORE) for role, names in holders.items() for name in sorted(names))
+    delegations = (Delegation("d", giver, actor, BEFORE, AFTER),) if giver else ()
+    registry = Registry(
+        {name: Person(name, name) for name in NAMES}, {"city": ""}, grants=grants, delegations=delegations
+    )
+    cell = ("y1", "roads")
+    proposal = Proposal(
+        *("p", "released", "g", "", "city", "p", "", ("v",), 5, "USD"),
+        release_role="payer",
+        reconcile_role="checker",
+        places={cell: (5, 0, 0)},
+    )
+    content = Content("Roads", "USD", (Item(*cell, "city", "general", 5, None),))
+    history = tuple(Act(name, "", kind, "p") for name, kind in had)
+    context = SimpleNamespace(at=AT, registry=registry, history=history, books=Books(), content=content)
+    found = commit(proposal, do.Commit("p", {cell: 1}, "o"), Actor(actor, giver), context)
+    rule = found.rule if isinstance(found, Refusal) else ""
+    assume(rule in ("", "duties.leaves_nobody"))  # Others come before it.
+
+    def able(parts):
+        return {name for name in holders["checker"] if all(kind == "reconcile" for who, kind in parts if who == name)}
+
+    after = able([*had, *((name, "release") for name in {actor, giver} - {""})])
+    assert rule == ("duties.leaves_nobody" if able(had) and not after else "")

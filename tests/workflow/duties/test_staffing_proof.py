@@ -150,7 +150,7 @@ def test_any_of_several_roles_fills_a_place():
     [
         ("author", True, "was author"),
         ("author", False, "author"),
-        ("release", True, "was releaser"),
+        ("release", True, "was releaser or recorder of orders and payments"),
         ("reconcile", False, "reconciler"),
         ("emergency", True, "was one of the two who break glass"),
         ("stage:one", True, "was approver in stage one"),
@@ -180,7 +180,8 @@ def test_the_same_part_twice_is_no_conflict_and_another_is():
     found = barred(history, Actor("d", "c"), "stage:one", known)
     assert found == Refusal(
         "duties.one_part",
-        "c was releaser of q and cannot be approver in stage one of the same money too: somebody else has to.",
+        "c was releaser or recorder of orders and payments of q and cannot be approver in stage one of the same money too: "
+        "somebody else has to.",
     )
     assert "b was approver" in barred([Act("c", "b", "stage:one", "p")], Actor("c", "b"), "author", known).reason
 

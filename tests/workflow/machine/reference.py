@@ -39,6 +39,7 @@ SMALL = 5_000
 DAYS = {"head": 5}
 ROLLING = 90
 OPEN, WITH_MONEY = {"draft", "returned", "in_review"}, {"approved", "part_released", "released"}
+FINAL = {"closed", "rejected", "recalled", "expired", "superseded"}
 LIVE = {"in_review", "approved", "part_released", "released", "closed", "held"}
 
 
@@ -334,7 +335,7 @@ class Reference:
         return any(people & humans for people in draft.signed.get(stage, ()))
 
     def do_approve(self, draft, name, actor, behalf, version):
-        if draft.status != "in_review" or version != draft.seen:
+        if draft.status != "in_review" or version != draft.seen or self.parent_ended(draft):
             return False
         humans = self.humans(actor, behalf)
         mine = self.mine(draft, actor, behalf)
@@ -364,6 +365,9 @@ class Reference:
             self.note(draft)
         return True
 
+    def parent_ended(self, draft):
+        return bool(draft.parent) and self.drafts[draft.parent].status in FINAL
+
     def adoptable(self, draft):
         if draft.parent and not self.fits(self.drafts[draft.parent], draft.amounts, draft.unit_of):
             return False
@@ -384,7 +388,7 @@ class Reference:
 
     def do_breakglass(self, draft, name, actor, behalf, version):
         humans = self.humans(actor, behalf)
-        if draft.status != "in_review" or version != draft.seen:
+        if draft.status != "in_review" or version != draft.seen or self.parent_ended(draft):
             return False
         if not self.holds(actor, behalf, "emergency", self.unit(draft)) or self.bars(
             draft.roots_parts, humans, "emergency"
@@ -468,9 +472,20 @@ class Reference:
 
     def may_spend(self, draft, actor, behalf):
         humans = self.humans(actor, behalf)
-        return self.holds(actor, behalf, "treasurer", self.unit(draft)) and not self.bars(
+        if not self.holds(actor, behalf, "treasurer", self.unit(draft)) or self.bars(
             draft.roots_parts, humans, "release"
-        )
+        ):
+            return False
+        parts = [*draft.roots_parts, (humans, "release")]
+        return bool(self.reconcilers(draft, parts)) or not self.reconcilers(draft, draft.roots_parts)
+
+    def reconcilers(self, draft, parts):
+        return {
+            person
+            for person in ROLES
+            if self.holds(person, "", "controller", self.unit(draft))
+            and not self.bars(parts, frozenset({person}), "reconcile")
+        }
 
     def do_release(self, draft, name, actor, behalf, amounts):
         if draft.status not in ("approved", "part_released") or not self.may_spend(draft, actor, behalf):
@@ -555,6 +570,8 @@ class Reference:
             self.holds(actor, behalf, role, unit) for role in ("treasurer", "controller")
         ):
             return False
+        if any(other.parent == name and other.status not in FINAL for other in self.drafts.values()):
+            return False  # It would ask for money that is not there any more.
         if any(draft.committed.values()) or (any(draft.actual.values()) and not draft.reconciled):
             return False
         draft.status = "closed"

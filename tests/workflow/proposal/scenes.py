@@ -173,6 +173,29 @@ def a_reallocation_signed_after_its_money_was_released():
     return world.refused(do.Approve("c", world.state("c").hash), "hal")
 
 
+def _dead_child() -> Small:
+    """A reallocation that wants three signatures, and whose parent's time is over."""
+    world = Small().drafted()
+    world.give(do.Submit("p", world.at.replace(day=3)), "ann")
+    world.sign("p", "hal")
+    world.give(do.Reallocate("c", content(item(amount=-5), item("trees", 200_000), parent="p")), "ann")
+    world.give(do.Submit("c"), "ann")
+    world.wait(days=4).give(do.Expire("p"), "ann")
+    return world
+
+
+@scene
+def a_first_signature_of_a_reallocation_of_what_has_expired():
+    world = _dead_child()
+    return world.refused(do.Approve("c", world.state("c").hash), "hal")
+
+
+@scene
+def an_emergency_for_a_reallocation_of_what_has_expired():
+    world = _dead_child()
+    return world.refused(do.BreakGlass("c", world.state("c").hash, "flood"), "max")
+
+
 @scene
 def anothers_edit():
     return Small().drafted().refused(do.Edit("p", content(item(amount=1))), "abe")
@@ -587,6 +610,47 @@ def a_payment_without_a_reference():
     return Small().released().refused(do.RecordActual("p", {("y1", "roads"): 1}, ""), "pam")
 
 
+def _last_checker(*more: str) -> Small:
+    """cal alone could reconcile what was released, and holds other roles."""
+    world = Small().released()
+    world.administer(who.RevokeRole("cat", "checker"))
+    for role in more:
+        world.administer(who.GrantRole("cal", role))
+    return world
+
+
+@scene
+def a_payment_recorded_by_the_last_who_could_reconcile():
+    world = _last_checker("bookkeeper")
+    return world.refused(do.RecordActual("p", {("y1", "roads"): 1}, "i1"), "cal")
+
+
+@scene
+def a_payment_recorded_for_somebody_by_the_last_who_could_reconcile():
+    world = _last_checker()
+    world.administer(who.Delegate("cal", world.at, world.at.replace(month=3)), "pam")
+    return world.refused(do.RecordActual("p", {("y1", "roads"): 1}, "i1"), "cal", "pam")
+
+
+@scene
+def an_order_recorded_by_the_last_who_could_reconcile():
+    return _last_checker("bookkeeper").refused(do.Commit("p", {("y1", "roads"): 1}, "o1"), "cal")
+
+
+@scene
+def a_reversal_by_the_last_who_could_reconcile():
+    world = _last_checker("bookkeeper")
+    return world.refused(do.Reverse("p", world.last().version, "why"), "cal")
+
+
+@scene
+def a_release_by_the_last_who_could_reconcile():
+    world = Small().approved()
+    world.administer(who.RevokeRole("cat", "checker"))
+    world.administer(who.GrantRole("cal", "payer"))
+    return world.refused(do.Release("p"), "cal")
+
+
 @scene
 def a_payment_by_an_approver():
     world = Small().released()
@@ -701,6 +765,29 @@ def closing_before_it_is_reconciled():
 @scene
 def closing_without_a_part_in_it():
     return Small().released().refused(do.Close("p"), "bea")
+
+
+@scene
+def closing_while_a_reallocation_is_drafted():
+    return _child().refused(do.Close("p"), "ann")
+
+
+@scene
+def closing_while_a_reallocation_is_in_review():
+    world = _child()
+    world.give(do.Submit("c"), "ann")
+    return world.refused(do.Close("p"), "ann")
+
+
+@scene
+def closing_while_reallocations_are_held_and_returned():
+    world = _child(-5)
+    world.give(do.Submit("c"), "ann")
+    world.give(do.Hold("c", "wait"), "hal")
+    world.give(do.Reallocate("b", content(item(amount=-7), item("trees", 7), parent="p")), "ann")
+    world.give(do.Submit("b"), "ann")
+    world.give(do.Return("b", "say more"), "hal")
+    return world.refused(do.Close("p"), "ann")
 
 
 @scene

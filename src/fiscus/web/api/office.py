@@ -202,8 +202,11 @@ def attempt(visit: Asked, body: Yaml) -> Tried:
         matrix = matrix_from_text(body.text, "your matrix")
     except InvalidMatrix as error:
         return Tried(faults=list(error.faults), header=[], rows=[])
-    with visit.read() as reader:
-        replayed_ = replay(matrix, past_decisions(reader), visit.registry.parents)
+    try:
+        with visit.read() as reader:
+            replayed_ = replay(matrix, past_decisions(reader, matrix.currency), visit.registry.parents)
+    except Refused as error:
+        return Tried(faults=[str(error)], header=[], rows=[])
     return Tried(faults=[], header=list(SUMMARY), rows=[[str(cell) for cell in row] for row in summary(replayed_)])
 
 

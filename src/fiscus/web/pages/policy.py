@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response
 
-from fiscus.errors import InvalidMatrix
+from fiscus.errors import InvalidMatrix, Refused
 from fiscus.web.rendering import page
 from fiscus.web.visits import Here, Sent, Visit
 from fiscus.workflow.authority.grid import Grid, grid
@@ -61,8 +61,11 @@ def attempt(visit: Here, form: Sent) -> Response:
         matrix = matrix_from_text(text, "your matrix")
     except InvalidMatrix as error:
         return _page(visit, faults=error.faults, text=text)
-    with visit.read() as reader:
-        replayed = replay(matrix, past_decisions(reader), visit.registry.parents)
+    try:
+        with visit.read() as reader:
+            replayed = replay(matrix, past_decisions(reader, matrix.currency), visit.registry.parents)
+    except Refused as error:
+        return _page(visit, faults=(str(error),), text=text)
     short = [each for each in replayed if not each.enough]
     return _page(visit, tried=matrix, cells=grid(matrix), rows=summary(replayed), short=short, text=text)
 

@@ -7,11 +7,12 @@ from starlette.responses import RedirectResponse, Response
 
 from fiscus.errors import InvalidInput, Refused
 from fiscus.web.pages.again import say_again, ways
-from fiscus.web.pages.spending import amounts, standings
+from fiscus.web.pages.spending import amounts
 from fiscus.web.rendering import page
 from fiscus.web.troubles import status_of
 from fiscus.web.visits import NOTHING, Form, Here, Sent, Visit
 from fiscus.workflow.proposal import commands as do
+from fiscus.workflow.service.standings import standings
 from fiscus.workflow.service.views import View, lineage_acts, release_capacities, view
 
 router = APIRouter()

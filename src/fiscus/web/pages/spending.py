@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -21,32 +20,10 @@ from fiscus.workflow.proposal.spending import BOOKKEEPER
 from fiscus.workflow.proposal.transitions import allowed
 from fiscus.workflow.service import reading
 from fiscus.workflow.service.entitlement import capacities_in
+from fiscus.workflow.service.standings import BUCKETS, standings
 from fiscus.workflow.service.views import View, view
 
 router = APIRouter()
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where the money of a line is, minor units.
-
-    Attributes:
-        period: Of the budget.
-        line: Its id.
-        title: For people.
-        reserved: Approved and not released.
-        released: Spendable.
-        committed: Ordered.
-        actual: Paid.
-    """
-
-    period: str
-    line: str
-    title: str
-    reserved: int
-    released: int
-    committed: int
-    actual: int
 
 
 @router.get("/proposals/{name}/books")
@@ -69,7 +46,7 @@ def _page(visit: Visit, name: str, form: Form = NOTHING, fault: str = "", status
         status=status,
         proposal=proposal,
         rows=rows,
-        totals=[sum(getattr(row, each) for row in rows) for each in ("reserved", "released", "committed", "actual")],
+        totals=[sum(getattr(row, each) for row in rows) for each in BUCKETS],
         spent=spent,
         record=_capacities(seen, visit, "Commit", (proposal.release_role, BOOKKEEPER)),
         reconcile=_capacities(seen, visit, "Reconcile", (proposal.reconcile_role,)),
@@ -77,16 +54,6 @@ def _page(visit: Visit, name: str, form: Form = NOTHING, fault: str = "", status
         fault=fault,
         **ways(visit),
     )
-
-
-def standings(seen: View) -> Sequence[Standing]:
-    """Every line that money was approved for, reallocations included."""
-    proposal, found = seen.proposal, []
-    items, left = proposal.items(seen.content), proposal.left(seen.content)
-    for cell, reserved in left.items():
-        item, places = items.get(cell), proposal.places.get(cell, (0, 0, 0))
-        found.append(Standing(*cell, (item.title if item else "") or cell[1], reserved, *places))
-    return found
 
 
 def _capacities(seen: View, visit: Visit, command: str, roles: tuple[str, ...]) -> tuple[str, ...]:

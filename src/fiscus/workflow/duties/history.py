@@ -69,7 +69,7 @@ def in_words(kind: str, was: bool = True) -> str:
     """A part as people say it."""
     words = {
         "author": "author",
-        "release": "releaser",
+        "release": "releaser or recorder of orders and payments",  # One part, and the log does not say which half of it.
         "reconcile": "reconciler",
         "emergency": "one of the two who break glass",
     }

@@ -66,6 +66,10 @@ class Context(Protocol):
         """Its current version."""
 
     @property
+    def children(self) -> tuple[Proposal, ...]:
+        """Proposals that would move its money and are not decided yet, by id."""
+
+    @property
     def replaced(self) -> Proposal | None:
         """Proposal that a draft supersedes."""
 

@@ -58,9 +58,7 @@ def reallocate(command: do.Reallocate, actor: Actor, context: Context) -> Outcom
 def fits_parent(content: Content, parent: Proposal, before: Content) -> Refusal | None:
     """Why a reallocation cannot be taken from its parent, as that stands."""
     if parent.status not in WITH_MONEY:
-        return Refusal(
-            "content.parent", f"Proposal {parent.id} is {in_words(parent.status)}: there is no money of it to move."
-        )
+        return no_money(parent)
     if content.currency != parent.currency:
         return Refusal("content.currency", f"Proposal {parent.id} is in {parent.currency}, not in {content.currency}.")
     left, known = parent.left(before), parent.items(before)
@@ -77,6 +75,13 @@ def fits_parent(content: Content, parent: Proposal, before: Content) -> Refusal 
                 f"{written(-item.amount, parent.currency)} cannot be taken from it.",
             )
     return None
+
+
+def no_money(parent: Proposal) -> Refusal:
+    """Where nothing of a parent can be moved, as it stands."""
+    return Refusal(
+        "content.parent", f"Proposal {parent.id} is {in_words(parent.status)}: there is no money of it to move."
+    )
 
 
 def _may_replace(replaced: Proposal | None, name: str, actor: Actor) -> Refusal | None:

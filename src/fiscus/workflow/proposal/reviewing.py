@@ -13,16 +13,17 @@ from fiscus.workflow.duties.staffing import staff
 from fiscus.workflow.ports import Entry
 from fiscus.workflow.proposal import commands as do
 from fiscus.workflow.proposal.context import Context
-from fiscus.workflow.proposal.drafting import Outcome, fits_parent
+from fiscus.workflow.proposal.drafting import Outcome, fits_parent, no_money
 from fiscus.workflow.proposal.money import adoption, with_transfers
 from fiscus.workflow.proposal.slots import slots_of
 from fiscus.workflow.proposal.state import Approval, Proposal
+from fiscus.workflow.proposal.transitions import FINAL
 from fiscus.workflow.refusal import Refusal
 
 
 def approve(proposal: Proposal, command: do.Approve, actor: Actor, context: Context) -> Outcome:
     """One signature; with the last one the money is reserved."""
-    refused = _stale(proposal, command.hash)
+    refused = _stale(proposal, command.hash) or _parent_ended(proposal, context)
     if refused:
         return refused
     found = _stage_for(proposal, command.stage, actor, context)
@@ -68,6 +69,12 @@ def _stale(proposal: Proposal, hash_: str) -> Refusal | None:
         f"Proposal {proposal.id} is not the version you saw ({hash_[:12] or 'none'}): it is {proposal.hash[:12]} now. "
         "Look at it again, and decide on that.",
     )
+
+
+def _parent_ended(proposal: Proposal, context: Context) -> Refusal | None:
+    """Whoever signs first is told that nothing can come of it, and not whoever signs last."""
+    parent = context.parent if proposal.parent else None
+    return no_money(parent) if parent is not None and parent.status in FINAL else None
 
 
 def _stage_for(proposal: Proposal, wanted: str, actor: Actor, context: Context) -> tuple[Stage, str] | Refusal:
@@ -163,7 +170,7 @@ def _adopted(proposal: Proposal, context: Context) -> Entry | Refusal:
 def break_glass(proposal: Proposal, command: do.BreakGlass, actor: Actor, context: Context) -> Outcome:
     """The first of two touches the glass, the second breaks it."""
     role = context.pinned.duties.emergency if context.pinned else ""
-    refused = _stale(proposal, command.hash) or reason_missing(command.reason)
+    refused = _stale(proposal, command.hash) or _parent_ended(proposal, context) or reason_missing(command.reason)
     if refused:
         return refused
     if not role:

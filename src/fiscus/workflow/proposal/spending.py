@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fiscus.core.money import as_given, written
 from fiscus.workflow.actor import Actor
 from fiscus.workflow.authority.routing import common_unit
 from fiscus.workflow.canonical import minute, timestamp
-from fiscus.workflow.duties.history import barred
+from fiscus.workflow.duties.history import Act, barred, humans
+from fiscus.workflow.duties.staffing import staff
 from fiscus.workflow.funds.flows import Move
 from fiscus.workflow.ports import Entry
 from fiscus.workflow.proposal import commands as do
@@ -17,8 +18,9 @@ from fiscus.workflow.proposal.context import Context
 from fiscus.workflow.proposal.drafting import Outcome
 from fiscus.workflow.proposal.money import booked, freed, status_of, with_transfers
 from fiscus.workflow.proposal.reviewing import reason_missing
+from fiscus.workflow.proposal.slots import slots_of
 from fiscus.workflow.proposal.state import PLACES, Proposal
-from fiscus.workflow.proposal.transitions import WITH_MONEY
+from fiscus.workflow.proposal.transitions import WITH_MONEY, in_words
 from fiscus.workflow.refusal import Refusal
 
 BOOKKEEPER = "bookkeeper"
@@ -33,7 +35,7 @@ def release(proposal: Proposal, command: do.Release, actor: Actor, context: Cont
     amounts = dict(command.amounts) or {cell: amount for cell, amount in left.items() if amount > 0}
     refused = (
         _entitled(proposal, (proposal.release_role,), actor, context)
-        or barred(context.history, actor, "release", context.registry)
+        or _spends(proposal, actor, context)
         or _amounts(amounts, left, "reserved", proposal.currency)
     )
     if refused:
@@ -121,8 +123,30 @@ def _amounts(amounts: Mapping[Cell, int], there: Mapping[Cell, int], where: str,
 def _may_record(proposal: Proposal, reference: str, actor: Actor, context: Context) -> Refusal | None:
     if not reference.strip():
         return Refusal("reference.missing", "Give the reference of the order or payment.")
-    return _entitled(proposal, (proposal.release_role, BOOKKEEPER), actor, context) or barred(
-        context.history, actor, "release", context.registry
+    return _entitled(proposal, (proposal.release_role, BOOKKEEPER), actor, context) or _spends(proposal, actor, context)
+
+
+def _spends(proposal: Proposal, actor: Actor, context: Context) -> Refusal | None:
+    """Whether an actor may have the part of those who release money and record where it went."""
+    return barred(context.history, actor, "release", context.registry) or _leaves_no_reconciler(
+        proposal, actor, context
+    )
+
+
+def _leaves_no_reconciler(proposal: Proposal, actor: Actor, context: Context) -> Refusal | None:
+    """Whoever is the last who could reconcile has no part in what is reconciled."""
+    registry, at, unit = context.registry, context.at, proposal.unit
+    if humans(actor.person, actor.behalf, registry).isdisjoint(
+        registry.human_holders(proposal.reconcile_role, unit, at)
+    ):
+        return None
+    slots = [slot for slot in slots_of(proposal, registry) if slot.kind == "reconcile"]
+    act = Act(actor.person, actor.behalf, "release", proposal.id)
+    after = staff(slots, (*context.history, act), registry, at)
+    if not isinstance(after, Refusal) or isinstance(staff(slots, context.history, registry, at), Refusal):
+        return None  # Somebody is left, or there was nobody before.
+    return Refusal(
+        "duties.leaves_nobody", f"If you do that, nobody can reconcile it: {after.reason} Or let somebody else do it."
     )
 
 
@@ -141,7 +165,7 @@ def reverse(proposal: Proposal, command: do.Reverse, actor: Actor, context: Cont
     refused = (
         reason_missing(command.reason)
         or _entitled(proposal, (proposal.release_role, BOOKKEEPER), actor, context)
-        or barred(context.history, actor, "release", context.registry)
+        or _spends(proposal, actor, context)
     )
     if refused:
         return refused
@@ -191,6 +215,8 @@ def close(proposal: Proposal, command: do.Close, actor: Actor, context: Context)
         refused = _entitled(proposal, (proposal.release_role, proposal.reconcile_role), actor, context)
         if refused:
             return refused
+    if context.children:
+        return _children_first(proposal, context.children)
     open_orders = sum(places[1] for places in proposal.places.values())
     if open_orders:
         return Refusal(
@@ -200,6 +226,17 @@ def close(proposal: Proposal, command: do.Close, actor: Actor, context: Context)
     if any(places[2] for places in proposal.places.values()) and not proposal.reconciled:
         return Refusal("funds.not_reconciled", "Money was spent since the last reconciliation: reconcile first.")
     return _ended("Closed", proposal, context, command.reason)
+
+
+def _children_first(proposal: Proposal, children: Sequence[Proposal]) -> Refusal:
+    """A reallocation would go on through review, and there would be nothing left for it to move."""
+    names = ", ".join(f"{each.id} ({in_words(each.status)}, of {each.owner})" for each in children)
+    one = len(children) == 1
+    return Refusal(
+        "proposal.open_children",
+        f"Proposal{'' if one else 's'} {names} would move money of {proposal.id}: {'it has' if one else 'they have'} to be "
+        f"decided, or taken back (recall), before {proposal.id} is closed.",
+    )
 
 
 def expire(proposal: Proposal, command: do.Expire, actor: Actor, context: Context) -> Outcome:

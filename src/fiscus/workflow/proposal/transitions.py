@@ -15,6 +15,9 @@ STATES = (
 FINAL = (CLOSED, REJECTED, RECALLED, EXPIRED, SUPERSEDED)
 """States that nothing leads out of."""
 
+OPEN = tuple(state for state in STATES if state not in FINAL)
+"""All others."""
+
 LIVE = (IN_REVIEW, APPROVED, PART_RELEASED, RELEASED, CLOSED, HELD)
 """States in which a proposal's money counts against the threshold of its owner and lines."""
 

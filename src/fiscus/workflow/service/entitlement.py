@@ -157,6 +157,29 @@ class Glass:
     breakers: tuple[Breaker, ...]
     missing: int
 
+    @property
+    def heading(self) -> str:
+        """What happened, as loud and as short as it can be said."""
+        if self.broken:
+            return "The glass was broken."
+        return "The glass is half broken." if self.open else "The glass was touched, and not broken."
+
+    @property
+    def words(self) -> str:
+        """What that means."""
+        if self.broken:
+            missing = f"{self.missing} missing signature{'' if self.missing == 1 else 's'}"
+            return (
+                f"Two people with the role {self.role} took the place of {missing}. The log is marked for it, and the "
+                "auditors are told."
+            )
+        if self.open:
+            return (
+                f"One of two people with the role {self.role} touched it. Nothing is decided by that: a second person has "
+                "to break it, or the stages go on as before."
+            )
+        return "It was decided otherwise."
+
 
 def glass(log: Iterable[Written], seen: View, registry: Registry) -> Glass | None:
     """How it stands; None where nobody touched it.

@@ -40,7 +40,8 @@ def adopt_policy(matrix: Matrix, uow: UnitOfWork, *, actor: Actor, at: datetime,
         key: Id of the command.
 
     Raises:
-        Refused: Where the actor is no administrator, or someone holds roles that the matrix excludes each other.
+        Refused: Where the actor is no administrator, someone holds roles that the matrix excludes each other, or its limits are in
+            another currency than the books.
     """
     before = remembered(uow, key)
     if before is not None:
@@ -49,6 +50,13 @@ def adopt_policy(matrix: Matrix, uow: UnitOfWork, *, actor: Actor, at: datetime,
     if not registry.may(actor.person, actor.behalf, ADMINISTRATOR, "", at):
         raise Refused(
             "policy.not_entitled", f"{actor.person} is no administrator, who alone adopts an authority matrix."
+        )
+    books = reading.books(uow)
+    if books.currency and matrix.currency != books.currency:  # Nothing could be submitted under it.
+        raise Refused(
+            "policy.currency",
+            f"The books are kept in {books.currency}, and the limits of {matrix.name} are in {matrix.currency}: write them in "
+            f"{books.currency}.",
         )
     digest = uow.keep(canonical(matrix.to_json()))
     record = uow.load(STREAM)

@@ -17,8 +17,8 @@ from fiscus.workflow.identity.registry import Registry
 from fiscus.workflow.ports import Filter, Reader, Record
 from fiscus.workflow.proposal.content import Content, Item
 from fiscus.workflow.proposal.reviewing import due_of
-from fiscus.workflow.proposal.state import Proposal
-from fiscus.workflow.proposal.transitions import FINAL, IN_REVIEW, STATES, WITH_MONEY
+from fiscus.workflow.proposal.state import Approval, Proposal
+from fiscus.workflow.proposal.transitions import IN_REVIEW, OPEN, WITH_MONEY
 from fiscus.workflow.service import reading
 
 NOTHING = 1e-6
@@ -26,8 +26,6 @@ NOTHING = 1e-6
 
 MOST_PLACES = 1_000
 """Roles and units that one question to the store names."""
-
-OPEN = tuple(state for state in STATES if state not in FINAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,8 +364,7 @@ class View:
             for stage in step:
                 given = proposal.given(stage.name)
                 title = self.matrix.roles.get(stage.role, stage.role) if self.matrix else stage.role
-                who = ", ".join(a.person + (f" for {a.behalf}" if a.behalf else "") for a in given)
-                done = f"signed by {who}" if given else "nobody signed"
+                done = _done(proposal, given)
                 waits = ""
                 if proposal.status == IN_REVIEW and position == proposal.step and len(given) < stage.need:
                     due = due_of(proposal, stage)
@@ -420,6 +417,21 @@ def view(reader: Reader, name: str, at: datetime) -> View:
     proposal = reading.known_proposal(reader, name)
     pinned = reading.matrix(reader, proposal.policy) if proposal.policy else None
     return View(proposal, reading.content(reader, proposal.content), pinned, at)
+
+
+def _done(proposal: Proposal, given: Sequence[Approval]) -> str:
+    """Who signed a stage; who broke the glass for it did not sign it, and perhaps had no right to."""
+    signed = [each for each in given if not each.emergency]
+    broke = [each for each in given if each.emergency]
+    words = f"signed by {', '.join(_who(each.person, each.behalf) for each in signed)}" if signed else "nobody signed"
+    if not broke:
+        return words
+    first, second = _who(*proposal.broken), _who(broke[0].person, broke[0].behalf)
+    return f"{words}; passed by an emergency and not by its role: {first} and {second} broke the glass"
+
+
+def _who(person: str, behalf: str) -> str:
+    return person + (f" for {behalf}" if behalf else "")
 
 
 def by_hand(carried: Mapping[str, Any]) -> str:
