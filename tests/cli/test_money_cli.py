@@ -79,7 +79,7 @@ def test_a_payment_is_recorded_once_by_its_reference(approved, told, tmp_path):
     assert len(told("audit", "show")) == events
     (tmp_path / "paid.csv").write_text(f"{first}p,FY1,trees,5,INV-2\np,FY1,trees,5, INV-2 \n")
     said = approved(*pay)
-    assert "1 payments were recorded." in said
+    assert "1 payment was recorded." in said
     assert "3 of 4 payments were recorded already (rows 2, 3, 5)" in said
     assert amounts(told)["actual"] == 215
     for rows in ("p,FY1,trees,1,INV-3\np,FY1,roads,201,INV-1\n", "p,FY1,roads,1,INV-4\np,FY1,roads,2,INV-4\n"):
@@ -100,7 +100,7 @@ def test_a_payment_that_was_reversed_is_recorded_again(approved, told, tmp_path)
     wrong = next(each["version"] for each in told("audit", "show", "p") if each["kind"] == "Spent")
     approved("reverse", "p", wrong, "--as", "pam", "--why", "wrong amount")
     (tmp_path / "paid.csv").write_text(f"{COLUMNS}p,FY1,roads,20,INV-1\n")
-    assert "1 payments were recorded." in approved(*pay)
+    assert "1 payment was recorded." in approved(*pay)
     assert amounts(told)["actual"] == 20
     assert "1 of 1 payments were recorded already (row 2)" in approved(*pay)
     assert amounts(told)["actual"] == 20

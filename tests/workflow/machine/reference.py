@@ -570,7 +570,7 @@ class Reference:
             self.holds(actor, behalf, role, unit) for role in ("treasurer", "controller")
         ):
             return False
-        if any(other.parent == name and other.status not in FINAL for other in self.drafts.values()):
+        if any(other.parent == name and other.status in ("in_review", "held") for other in self.drafts.values()):
             return False  # It would ask for money that is not there any more.
         if any(draft.committed.values()) or (any(draft.actual.values()) and not draft.reconciled):
             return False

@@ -768,11 +768,6 @@ def closing_without_a_part_in_it():
 
 
 @scene
-def closing_while_a_reallocation_is_drafted():
-    return _child().refused(do.Close("p"), "ann")
-
-
-@scene
 def closing_while_a_reallocation_is_in_review():
     world = _child()
     world.give(do.Submit("c"), "ann")
@@ -780,14 +775,23 @@ def closing_while_a_reallocation_is_in_review():
 
 
 @scene
-def closing_while_reallocations_are_held_and_returned():
+def closing_while_reallocations_are_held_and_in_review():
     world = _child(-5)
     world.give(do.Submit("c"), "ann")
     world.give(do.Hold("c", "wait"), "hal")
     world.give(do.Reallocate("b", content(item(amount=-7), item("trees", 7), parent="p")), "ann")
     world.give(do.Submit("b"), "ann")
-    world.give(do.Return("b", "say more"), "hal")
+    world.give(
+        do.Reallocate("d", content(item(amount=-9), item("trees", 9), parent="p")), "ann"
+    )  # A draft stops nobody.
     return world.refused(do.Close("p"), "ann")
+
+
+@scene
+def submitting_what_would_move_money_of_what_is_closed():
+    world = _child()
+    world.give(do.Close("p"), "ann")
+    return world.refused(do.Submit("c"), "ann")
 
 
 @scene

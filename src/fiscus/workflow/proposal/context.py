@@ -67,7 +67,7 @@ class Context(Protocol):
 
     @property
     def children(self) -> tuple[Proposal, ...]:
-        """Proposals that would move its money and are not decided yet, by id."""
+        """Proposals in review, or held there, that would move its money, by id; anybody may draft one."""
 
     @property
     def replaced(self) -> Proposal | None:

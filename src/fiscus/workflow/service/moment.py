@@ -17,7 +17,7 @@ from fiscus.workflow.ports import Account, Filter, UnitOfWork
 from fiscus.workflow.proposal import commands as do
 from fiscus.workflow.proposal.content import Content
 from fiscus.workflow.proposal.state import Proposal
-from fiscus.workflow.proposal.transitions import LIVE, OPEN
+from fiscus.workflow.proposal.transitions import HELD, IN_REVIEW, LIVE
 from fiscus.workflow.service import reading
 from fiscus.workflow.service.policies import current_policy
 
@@ -115,7 +115,7 @@ class Moment:
         mine = self._proposal
         if mine is None:
             return ()
-        family = self._uow.find(Filter(kind="proposal", lineage=mine.lineage, status=OPEN))
+        family = self._uow.find(Filter(kind="proposal", lineage=mine.lineage, status=(IN_REVIEW, HELD)))
         found = (reading.proposal_of(record) for record in family)
         return tuple(sorted((each for each in found if each.parent == mine.id), key=lambda each: each.id))
 
