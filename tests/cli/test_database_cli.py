@@ -45,8 +45,6 @@ CHANGING = {  # What is there; they begin nothing either.
     "round answer": ("r", "city", *ANN),
     "round target": ("r", "city", "FY1", "1", *ANN),
     "round propose": ("r", "p", *ANN),
-}
-WRITING = {
     "propose": ("run", *ANN),
     "draft": ("p", "items.csv", *ANN, "--title", "x"),
     "submit": ("p", *ANN),
@@ -66,7 +64,6 @@ WRITING = {
     "expire": ("p", *ANN),
     "comment": ("p", "a word", *ANN),
     "delegate": ("hal", *ANN, "--until", SOON),
-    "people add": ("ann", *ANN),
     "people grant": ("hal", "head", *ANN),
     "people revoke": ("hal", "head", *ANN),
     "people deactivate": ("hal", *ANN),
@@ -86,11 +83,14 @@ WRITING = {
     "funds set": ("city", "FY1", "--amount", "1", *ANN),
     "funds cash": ("FY1", "--amount", "1", *ANN),
     "actuals import": ("spent.csv", *ANN),
+}
+BEGINNING = {
+    "people add": ("ann", *ANN),
     "notify run": (),
     "notify webhook add": ("w", "https://example.org"),
     "serve": (),
 }
-WORDS = READING | CHANGING | WRITING
+WORDS = READING | CHANGING | BEGINNING
 
 
 def with_database(command, path=""):

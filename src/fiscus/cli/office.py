@@ -50,13 +50,15 @@ def office(db: str, *, begin: bool = False) -> Office:
 
 
 @contextmanager
-def acting(db: str, person: str, behalf: str = "") -> Iterator[tuple[UnitOfWork, Actor, datetime, str]]:
-    """A unit of work of a person who is who they say, committed at the end.
+def acting(
+    db: str, person: str, behalf: str = "", *, begin: bool = False
+) -> Iterator[tuple[UnitOfWork, Actor, datetime, str]]:
+    """A unit of work of a person who is who they say, committed at the end; ``begin`` as of ``office``.
 
     Raises:
         Refused: For a wrong password.
     """
-    here = office(db, begin=True)
+    here = office(db, begin=begin)
     check_password(here, person)
     with here.at_work(person, behalf) as work:
         yield work

@@ -51,11 +51,11 @@ def whole_day(text: str) -> tuple[str, str]:
     return timestamp(end.replace(hour=0, minute=0, second=0)), timestamp(end.replace(microsecond=999_999))
 
 
-def _do(db: str, person: str, *commands: Command, told: str) -> None:
+def _do(db: str, person: str, *commands: Command, told: str, begin: bool = False) -> None:
     from fiscus.workflow.service import administer
 
     with sentences():
-        with acting(db, person) as (uow, actor, at, key):
+        with acting(db, person, begin=begin) as (uow, actor, at, key):
             for number, command in enumerate(commands):
                 administer(command, uow, actor=actor, at=at, key=f"{key}.{number}")
         screen.print(told, soft_wrap=True, markup=False)
@@ -74,7 +74,8 @@ def add(
     from fiscus.workflow.identity import commands as do
 
     kind = "service" if accountable else "person"
-    _do(db, by, do.AddPerson(person, name or person, email, kind, accountable), told=f"{person} was added.")
+    command = do.AddPerson(person, name or person, email, kind, accountable)
+    _do(db, by, command, told=f"{person} was added.", begin=True)
 
 
 @people.command("grant")

@@ -58,7 +58,7 @@ def propose(
     from fiscus.workflow.service.policies import current_policy
 
     with sentences():
-        with office(db, begin=True).store.read() as reader:
+        with office(db).store.read() as reader:
             bands = reading.matrix(reader, current_policy(reader)).risk_bands
         with working("checking the run"):
             content = content_of_run(

@@ -594,6 +594,13 @@ def an_order_of_nothing():
 
 
 @scene
+def an_order_of_nothing_where_all_is_ordered():
+    world = Small().released()
+    world.give(do.Commit("p", {("y1", "roads"): 50_000}, "o1"), "pam")
+    return world.refused(do.Commit("p", {}, "o2"), "pam")
+
+
+@scene
 def an_order_without_the_role():
     return Small().released().refused(do.Commit("p", {("y1", "roads"): 1}, "o1"), "cal")
 

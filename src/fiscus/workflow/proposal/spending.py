@@ -105,7 +105,9 @@ def _entitled(proposal: Proposal, roles: tuple[str, ...], actor: Actor, context:
 
 def _amounts(amounts: Mapping[Cell, int], there: Mapping[Cell, int], where: str, currency: str) -> Refusal | None:
     if not amounts:
-        return Refusal("funds.nothing", f"Nothing is {where} any more.")
+        some = any(amount > 0 for amount in there.values())
+        missing = "Say how much of which lines." if some else f"Nothing is {where} any more."
+        return Refusal("funds.nothing", missing)
     for (period, line), amount in sorted(amounts.items()):
         if type(amount) is not int or amount <= 0:
             return Refusal(
