@@ -124,7 +124,7 @@ WRONG = (
     ("commit", {"amount": ["999999", ""], "reference": "r"}, "is more"),
     ("commit", {"amount": ["five", ""], "reference": "r"}, "bridge in 2027"),
     ("actual", {"amount": ["5", ""], "reference": " "}, "reference"),
-    ("actual", {"amount": ["", ""], "reference": "r"}, "Nothing is"),
+    ("actual", {"amount": ["", ""], "reference": "r"}, "Say how much of which lines"),
     ("reverse", {"version": "x", "reason": "r"}, "no number of an event"),
     ("reverse", {"version": "1", "reason": "r"}, "moved no money"),
 )

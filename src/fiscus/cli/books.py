@@ -88,8 +88,9 @@ def cash(
         unit = coin(currency)
         minor = unit.to_minor(amount)
         with acting(db, person) as (uow, actor, at, key):
-            kept = unit.to_minor(reserve) if reserve else reading.books(uow).reserve.get(period, 0)
-            set_cash(SetCash(period, minor, kept, currency), uow, actor=actor, at=at, key=key)
+            given = unit.to_minor(reserve) if reserve else None
+            set_cash(SetCash(period, minor, given, currency), uow, actor=actor, at=at, key=key)
+            kept = reading.books(uow).reserve[period]
         screen.print(
             f"{money(minor, currency)} comes in in {period}; {money(kept, currency)} stays.",
             soft_wrap=True,

@@ -101,7 +101,7 @@ class Small:
             set_budget(command, uow, actor=Actor("bud"), at=self.at)
             uow.commit()
 
-    def cash(self, period: str, amount: int, reserve: int = 0) -> None:
+    def cash(self, period: str, amount: int, reserve: int | None = 0) -> None:
         """Set cash."""
         with self.store.begin() as uow:
             set_cash(SetCash(period, amount, reserve, "USD"), uow, actor=Actor("bud"), at=self.at)

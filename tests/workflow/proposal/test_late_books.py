@@ -99,3 +99,14 @@ def test_what_is_only_reserved_is_still_in_cash():
     world.cash("y1", 10_000)
     assert world.balance("available", "cash") == 10_000
     assert world.refused(do.Release("p"), "pam")[0] == "funds.no_cash"
+
+
+def test_cash_that_is_set_again_keeps_its_reserve():
+    world = Small()
+    world.cash("y1", 1_000, 300)
+    world.cash("y1", 1_500, None)
+    assert (world.balance("available", "cash"), world.balance("reserved", "cash")) == (1_200, 300)
+    world.cash("y1", 1_500, 0)
+    assert (world.balance("available", "cash"), world.balance("reserved", "cash")) == (1_500, 0)
+    world.cash("y2", 100, None)
+    assert world.balance("reserved", "cash", "y2") == 0

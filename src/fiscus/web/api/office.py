@@ -159,7 +159,7 @@ class Cash(b.Body):
 
     period: b.Name
     amount: Sum
-    reserve: Sum = 0
+    reserve: Sum | None = None
     currency: Code
 
 

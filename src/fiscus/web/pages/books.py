@@ -89,7 +89,8 @@ def budget(visit: Here, form: Sent) -> Response:
 def cash(visit: Here, form: Sent) -> Response:
     """Set cash of a period."""
     code = form["currency"] or "USD"
-    minor = [currency(code).to_minor(form[name] or "0") for name in ("amount", "reserve")]
+    amount = currency(code).to_minor(form["amount"] or "0")
+    reserve = currency(code).to_minor(form["reserve"]) if form["reserve"] else None
     with visit.work() as (uow, actor, at, key):
-        set_cash(SetCash(form["period"], minor[0], minor[1], code), uow, actor=actor, at=at, key=key)
+        set_cash(SetCash(form["period"], amount, reserve, code), uow, actor=actor, at=at, key=key)
     return RedirectResponse("/funds", 303)

@@ -141,13 +141,13 @@ class SetCash:
     Attributes:
         period: Of the budget.
         amount: That comes in, minor units.
-        reserve: That has to be there at its end, all periods before it counted.
+        reserve: That has to be there at its end, all periods before it counted; None for as much as before.
         currency: ISO 4217 code.
     """
 
     period: str
     amount: int
-    reserve: int
+    reserve: int | None
     currency: str
 
 
@@ -179,6 +179,8 @@ def decide(
     """
     if not registry.may(actor.person, actor.behalf, BUDGET_ROLE, "", at):
         return Refusal("funds.not_entitled", f"{actor.person} does not hold the role {BUDGET_ROLE!r} for all units.")
+    if isinstance(command, SetCash) and command.reserve is None:
+        command = replace(command, reserve=books.reserve.get(command.period, 0))
     refused = _unusable(books, command)
     if refused:
         return refused
@@ -271,7 +273,7 @@ def _set_cash(
     books: Books, command: SetCash, balances: Mapping[Account, int], standing: Callable[[], Iterable[Standing]]
 ) -> list[Entry] | Refusal:
     more = command.amount - books.cash.get(command.period, 0)
-    kept = command.reserve - books.reserve.get(command.period, 0)
+    kept = (command.reserve or 0) - books.reserve.get(command.period, 0)
     changed = evolve(books, Entry("CashSet", _cash_data(command)))
     key = Key(CASH, command.period, "")
     transfers: list[Transfer] = []
