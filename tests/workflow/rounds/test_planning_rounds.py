@@ -114,6 +114,7 @@ def test_what_units_may_not_do(store):
         (do.Ask("roads", "p1", "general", 1.5, "", "x"), "no whole amount"),
         (do.Ask("roads", "p1", "general", 1, "", " "), "what it is for"),
         (do.Ask(" ", "p1", "general", 1, "", "x"), "no id"),
+        (do.Ask("ro\nads", "p1", "general", 1, "", "x"), "Ask 1, line: 'ro\\nads' holds a character that is not shown"),
     ):
         assert words in refused(store, "round.ask", do.Answer("r", "north", (ask,)), "nora")
     assert "twice" in refused(store, "round.ask", do.Answer("r", "north", (NORTH[0], NORTH[0])), "nora")
@@ -169,6 +170,8 @@ def test_targets_fit_into_each_other(store):
         ({"title": " "}, "title"),
         ({"funds": {}}, "needs funds"),
         ({"funds": {"p1": {"general": -1}}}, "no whole amount"),
+        ({"funds": {"p\t1": {"general": 1}}}, "not shown"),
+        ({"funds": {"p1": {"gen\x00eral": 1}}}, "not shown"),
         ({"units": ("nowhere",)}, "no unit"),
         ({"units": ("city",)}, "Nobody answers"),
         ({"deadline": AT}, "over already"),

@@ -12,7 +12,7 @@ from fiscus.errors import InvalidMoney
 from fiscus.workflow.actor import Actor
 from fiscus.workflow.identity.registry import Registry
 from fiscus.workflow.ports import Account, Entry, Transfer, changes
-from fiscus.workflow.refusal import Refusal
+from fiscus.workflow.refusal import Refusal, illegible
 
 CASH = "cash"
 """Name of the book of working capital."""
@@ -202,6 +202,9 @@ def _unusable(books: Books, command: Command) -> Refusal | None:
     for name in names:
         if not getattr(command, name):
             return Refusal("funds.unnamed", f"The {name} is empty: name it.")
+        fault = illegible(getattr(command, name))
+        if fault:
+            return Refusal("funds.illegible", f"The {name}: {fault}")
     if books.currency and command.currency != books.currency:
         return Refusal("funds.currency", f"The books are kept in {books.currency}, not in {command.currency}.")
     try:

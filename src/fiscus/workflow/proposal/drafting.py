@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from fiscus.core.money import written
@@ -20,12 +19,9 @@ from fiscus.workflow.proposal.money import adoption
 from fiscus.workflow.proposal.slots import slots_of
 from fiscus.workflow.proposal.state import Proposal
 from fiscus.workflow.proposal.transitions import DRAFT, IN_REVIEW, RETURNED, WITH_MONEY, in_words
-from fiscus.workflow.refusal import Refusal
+from fiscus.workflow.refusal import CONTROL, Refusal, illegible
 
 Outcome = list[Entry] | Refusal
-
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-"""Characters that are not shown, as NUL and line breaks."""
 
 LONGEST_ID = 200
 """Characters of the id of a proposal."""
@@ -152,15 +148,12 @@ def _may_write(content: Content, actor: Actor, context: Context) -> Refusal | No
 
 
 def _illegible(content: Content) -> Refusal | None:
-    """Names that nobody could read or type: they look like others, or break a line of a report."""
+    """The first name that nobody could read or type."""
     for number, item in enumerate(content.items, start=1):
         for field in ("period", "line", "fund"):  # Units are known, and have names of their own rules.
-            name = getattr(item, field)
-            if CONTROL.search(name):
-                return Refusal(
-                    "content.illegible",
-                    f"Item {number}, {field}: {name[:60]!r} holds a character that is not shown, such as a line break: leave it out.",
-                )
+            fault = illegible(getattr(item, field))
+            if fault:
+                return Refusal("content.illegible", f"Item {number}, {field}: {fault}")
     return None
 
 

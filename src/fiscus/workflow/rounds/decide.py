@@ -15,7 +15,7 @@ from fiscus.workflow.canonical import timestamp, until
 from fiscus.workflow.funds.books import BUDGET_ROLE
 from fiscus.workflow.identity.registry import Registry
 from fiscus.workflow.ports import Entry
-from fiscus.workflow.refusal import Refusal
+from fiscus.workflow.refusal import Refusal, illegible
 from fiscus.workflow.rounds import commands as do
 from fiscus.workflow.rounds.state import NEXT, Round, asks_digest
 
@@ -86,6 +86,7 @@ def _faults(command: do.Plan, at: datetime, registry: Registry) -> Iterator[str]
         yield "A round needs funds for at least one period, and at least one unit that is asked."
     for period, funds in command.funds.items():
         for fund, amount in funds.items():
+            yield from filter(None, (illegible(period), illegible(fund)))
             if not _amount(amount):
                 yield f"{fund} in {period}: {as_given(amount, command.currency)} is no whole amount of zero or more."
     for unit in command.units:
@@ -132,6 +133,8 @@ def _ask_faults(made: Round, command: do.Answer) -> Iterator[str]:
         where = f"Ask {number} ({ask.line or 'no line'}, {ask.period})"
         if not ask.line.strip():
             yield f"{where}: the line has no id."
+        if fault := illegible(ask.line):
+            yield f"Ask {number}, line: {fault}"
         if ask.period not in made.funds or ask.fund not in made.funds[ask.period]:
             yield f"{where}: the round has no fund {ask.fund!r} in that period."
         if not _amount(ask.amount):

@@ -110,3 +110,10 @@ def test_cash_that_is_set_again_keeps_its_reserve():
     assert (world.balance("available", "cash"), world.balance("reserved", "cash")) == (1_500, 0)
     world.cash("y2", 100, None)
     assert world.balance("reserved", "cash", "y2") == 0
+
+
+@pytest.mark.parametrize(("period", "fund"), [("y\x001", "general"), ("y1", "gen\neral")])
+def test_a_budget_of_what_nobody_can_read_is_refused(period, fund):
+    with pytest.raises(Refused, match="holds a character that is not shown") as refusal:
+        Small().budget("works", period, 1, fund=fund)
+    assert refusal.value.rule == "funds.illegible"
