@@ -97,7 +97,7 @@ def upwards(unit: str, parents: Mapping[str, str]) -> Iterator[str]:
         unit = parents.get(unit, "")
 
 
-class Standing(NamedTuple):
+class LineMoney(NamedTuple):
     """Money of an approved line, which a budget that is set later finds under it.
 
     Attributes:
@@ -161,7 +161,7 @@ def decide(
     registry: Registry,
     at: Any,
     balances: Mapping[Account, int],
-    standing: Callable[[], Iterable[Standing]] = tuple,
+    line_money: Callable[[], Iterable[LineMoney]] = tuple,
 ) -> list[Entry] | Refusal:
     """What a command does to the budgets.
 
@@ -175,7 +175,7 @@ def decide(
         registry: Of people and units.
         at: When.
         balances: Money of the accounts that there are.
-        standing: Gives the lines of the command's period that have money; asked where a budget or cash is new.
+        line_money: Gives the lines of the command's period that have money; asked where a budget or cash is new.
     """
     if not registry.may(actor.person, actor.behalf, BUDGET_ROLE, "", at):
         return Refusal("funds.not_entitled", f"{actor.person} does not hold the role {BUDGET_ROLE!r} for all units.")
@@ -185,8 +185,8 @@ def decide(
     if refused:
         return refused
     if isinstance(command, SetBudget):
-        return _set_budget(books, command, registry, balances, standing)
-    return _set_cash(books, command, balances, standing)
+        return _set_budget(books, command, registry, balances, line_money)
+    return _set_cash(books, command, balances, line_money)
 
 
 def _unusable(books: Books, command: Command) -> Refusal | None:
@@ -219,12 +219,12 @@ def _set_budget(
     command: SetBudget,
     registry: Registry,
     balances: Mapping[Account, int],
-    standing: Callable[[], Iterable[Standing]],
+    line_money: Callable[[], Iterable[LineMoney]],
 ) -> list[Entry] | Refusal:
     if command.book not in registry.parents:
         return Refusal("funds.unknown_unit", f"There is no unit {command.book!r}; add it first.")
     key = Key(command.book, command.period, command.fund)
-    taken = {} if key in books.hard else _under(key, standing(), registry.parents)
+    taken = {} if key in books.hard else _under(key, line_money(), registry.parents)
     more = command.amount + balances.get(key.account("appropriated"), 0)
     spare = balances.get(key.account("available"), 0)
     if sum(taken.values()) > command.amount and command.hard:
@@ -237,10 +237,10 @@ def _set_budget(
     return [Entry("BudgetSet", data | {"currency": command.currency, "transfers": as_data(transfers)})]
 
 
-def _under(key: Key, standing: Iterable[Standing], parents: Mapping[str, str]) -> Mapping[str, int]:
+def _under(key: Key, line_money: Iterable[LineMoney], parents: Mapping[str, str]) -> Mapping[str, int]:
     """Money of a budget's period and fund that lies in its unit and below it, by bucket."""
     found: Counter[str] = Counter()
-    for each in standing:
+    for each in line_money:
         if (each.period, each.fund) == (key.period, key.fund) and key.book in upwards(each.unit, parents):
             found.update(each.buckets)
     return found
@@ -273,7 +273,7 @@ def _too_little(key: Key, command: SetBudget, more: int, spare: int) -> str:
 
 
 def _set_cash(
-    books: Books, command: SetCash, balances: Mapping[Account, int], standing: Callable[[], Iterable[Standing]]
+    books: Books, command: SetCash, balances: Mapping[Account, int], line_money: Callable[[], Iterable[LineMoney]]
 ) -> list[Entry] | Refusal:
     more = command.amount - books.cash.get(command.period, 0)
     kept = (command.reserve or 0) - books.reserve.get(command.period, 0)
@@ -283,7 +283,7 @@ def _set_cash(
     taken: Mapping[str, int] = {}
     if command.period not in books.cash:
         transfers += _carried_in(changed, key, balances)
-        taken = _left_cash(command.period, standing())
+        taken = _left_cash(command.period, line_money())
     for each in changed.cash_from(command.period):
         transfers += both_ways(each.account("appropriated"), each.account("available"), more)
         transfers += _begun(each, taken)
@@ -298,10 +298,10 @@ def _set_cash(
     return [Entry("CashSet", _cash_data(command) | {"transfers": as_data(transfers)})]
 
 
-def _left_cash(period: str, standing: Iterable[Standing]) -> Mapping[str, int]:
+def _left_cash(period: str, line_money: Iterable[LineMoney]) -> Mapping[str, int]:
     """Money of a period that has gone out of cash, by bucket: what is only reserved is still there."""
     found: Counter[str] = Counter()
-    for each in standing:
+    for each in line_money:
         if each.period == period:
             found.update({bucket: amount for bucket, amount in each.buckets.items() if bucket != "reserved"})
     return found

@@ -7,7 +7,7 @@ from datetime import datetime
 from fiscus.errors import Overdrawn
 from fiscus.workflow.actor import Actor
 from fiscus.workflow.funds import books as core
-from fiscus.workflow.funds.books import CASH, Key, SetBudget, SetCash, Standing, from_data
+from fiscus.workflow.funds.books import CASH, Key, LineMoney, SetBudget, SetCash, from_data
 from fiscus.workflow.ports import Filter, Index, Reader, UnitOfWork
 from fiscus.workflow.proposal.transitions import CLOSED, HELD, IN_REVIEW, WITH_MONEY
 from fiscus.workflow.service import reading
@@ -44,7 +44,7 @@ def _follow(command: core.Command, uow: UnitOfWork, actor: Actor, at: datetime, 
             reading.registry(uow),
             at,
             uow.balances(touched),
-            lambda: _standing(uow, command.period),
+            lambda: _line_money(uow, command.period),
         )
     )
     for entry in entries:
@@ -70,12 +70,12 @@ def _follow(command: core.Command, uow: UnitOfWork, actor: Actor, at: datetime, 
     return answer
 
 
-def _standing(reader: Reader, period: str) -> list[Standing]:
+def _line_money(reader: Reader, period: str) -> list[LineMoney]:
     """Lines of a period that have money by now."""
     accounts = reader.balances().items()
     if not any(amount and a.period == period and a.book != CASH and a.bucket in DECIDED for a, amount in accounts):
         return []
-    found: list[Standing] = []
+    found: list[LineMoney] = []
     for record in reader.find(Filter(kind="proposal", status=(*WITH_MONEY, HELD, CLOSED))):
         proposal = reading.proposal_of(record)
         if proposal.parent or proposal.held == IN_REVIEW:  # What a reallocation moved is its parent's.
@@ -88,5 +88,7 @@ def _standing(reader: Reader, period: str) -> list[Standing]:
             places = proposal.places.get(cell, (0, 0, 0))
             ended = proposal.status == CLOSED  # What was not ordered or paid by then is available again.
             amounts = (0, 0, *places[1:]) if ended else (left[cell], *places)
-            found.append(Standing(items[cell].unit, period, items[cell].fund, dict(zip(DECIDED, amounts, strict=True))))
+            found.append(
+                LineMoney(items[cell].unit, period, items[cell].fund, dict(zip(DECIDED, amounts, strict=True)))
+            )
     return found
