@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.text import Text
 
 from fiscus.cli.office import AsJson, Database, office
 from fiscus.cli.output import print_json, screen, sentences, spare, table
@@ -40,7 +39,7 @@ def verify(
             with office(db).store.read() as reader:
                 told = replayed(reader, known)
         for sentence in told:
-            screen.print(sentence, soft_wrap=True, markup=False)
+            screen.print(sentence, soft_wrap=True)
 
 
 def _noted(text: str) -> dict[str, Any]:
@@ -79,7 +78,7 @@ def export(
         here = office(db)
         with here.store.read() as reader, spare(out).open("wb") as file:
             count = write_export(reader, file, timestamp(here.clock()))
-        screen.print(f"wrote {how_many(count, 'event')} to {out}", soft_wrap=True, markup=False)
+        screen.print(f"wrote {how_many(count, 'event')} to {out}", soft_wrap=True)
 
 
 @audit.command("show")
@@ -105,7 +104,7 @@ def show(
             loud = "BROKEN GLASS" if event.data.get("loud") else ""
             shown.add_row(
                 *(str(event.seq), event.stamp.at[:19], event.stream, str(event.version), who, event.kind, loud),
-                Text(_said(event)),
+                _said(event),
             )
         screen.print(shown)
 

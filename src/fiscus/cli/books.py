@@ -67,7 +67,7 @@ def set_(
         minor = coin(currency).to_minor(amount)
         with acting(db, person) as (uow, actor, at, key):
             set_budget(SetBudget(unit, period, fund, minor, currency, hard), uow, actor=actor, at=at, key=key)
-        screen.print(f"{unit} has {money(minor, currency)} in {period} ({fund}).", soft_wrap=True, markup=False)
+        screen.print(f"{unit} has {money(minor, currency)} in {period} ({fund}).", soft_wrap=True)
 
 
 @funds.command("cash")
@@ -94,7 +94,6 @@ def cash(
         screen.print(
             f"{money(minor, currency)} comes in in {period}; {money(kept, currency)} stays.",
             soft_wrap=True,
-            markup=False,
         )
 
 
@@ -131,7 +130,7 @@ def import_(
                     raise _nothing_recorded(f"{file}, row {number}: {error}") from error
         screen.print(f"{how_many(len(rows) - len(again), 'payment was', 'payments were')} recorded.")
         if again:
-            screen.print(_passed_over(again, len(rows)), soft_wrap=True, markup=False)
+            screen.print(_passed_over(again, len(rows)), soft_wrap=True)
 
 
 def _passed_over(again: list[int], of: int) -> str:

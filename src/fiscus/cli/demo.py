@@ -40,7 +40,7 @@ def demo(
         if as_json:
             print_json(job.as_dict() | {"decision": decided.view.to_json() | {"audit": list(decided.audit)}})
             return
-        screen.print(job.introduction, soft_wrap=True, markup=False)
+        screen.print(job.introduction, soft_wrap=True)
         names = list(job.standings[0].agreements)
         numbers = ("spent", "value", "of the best", *(f"agrees with {name}" for name in names))
         shown = table("plan", *numbers, numbers=numbers)
@@ -52,20 +52,19 @@ def demo(
         screen.print(shown)
         for row in job.standings:
             if row.note:
-                screen.print(f"{row.name}: {row.note}.", soft_wrap=True, markup=False)
+                screen.print(f"{row.name}: {row.note}.", soft_wrap=True)
         for note in job.notes:
-            screen.print(note, soft_wrap=True, markup=False)
+            screen.print(note, soft_wrap=True)
         screen.print("\nThe ten largest changes against last year:")
         for text in job.explanations:
-            screen.print(f"- {text}", soft_wrap=True, markup=False)
-        screen.print(f"\nwrote {job.report}", soft_wrap=True, markup=False)
+            screen.print(f"- {text}", soft_wrap=True)
+        screen.print(f"\nwrote {job.report}", soft_wrap=True)
         screen.print("\nThe recommendation as a proposal, through the City's own stages:")
         for text in (*decided.view.sentences[:1], *decided.steps, *decided.audit):
-            screen.print(f"- {text}", soft_wrap=True, markup=False)
+            screen.print(f"- {text}", soft_wrap=True)
         screen.print(
             f"\nwrote {database}: look at it with fiscus show, funds show and audit show, each with --db {database}",
             soft_wrap=True,
-            markup=False,
         )
 
 
@@ -88,7 +87,7 @@ def _pages(out: Path, port: int) -> None:
                 office.store, propose_baltimore(office.store, out / "optimise", office.clock()), office.clock()
             )
         settings, people = Settings(f"http://127.0.0.1:{port}"), seats(baltimore_matrix())
-        screen.print("Choose a password by one of these links; each works once, for a day:", markup=False)
+        screen.print("Choose a password by one of these links; each works once, for a day:")
         for person, about in (
             (last, "sign: theirs is the last signature of the Planning Commission"),
             (people["board_of_finance"][0], "sign after them, for the Board of Finance"),
@@ -97,6 +96,6 @@ def _pages(out: Path, port: int) -> None:
             (CLERK, "give others a link, on the page People: they administer"),
         ):
             link = f"{settings.origin}/begin/{new_link(office.sign_ins, PASSWORD, person, office.clock())}"
-            screen.print(f"{link}\n  {person} can {about}.", soft_wrap=True, markup=False)
-        screen.print(f"\nFiscus is at {settings.origin}; Ctrl-C ends it.", soft_wrap=True, markup=False)
+            screen.print(f"{link}\n  {person} can {about}.", soft_wrap=True)
+        screen.print(f"\nFiscus is at {settings.origin}; Ctrl-C ends it.", soft_wrap=True)
         serve(office, settings, "127.0.0.1", port, notify=False)

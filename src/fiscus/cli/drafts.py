@@ -115,4 +115,4 @@ def _do(db: str, person: str, behalf: str, command: Command) -> None:
     with sentences():
         with acting(db, person, behalf) as (uow, actor, at, key):
             answer = follow(command, uow, actor=actor, at=at, key=key)
-        screen.print(f"{command.proposal}: it is {answer.status} now.", soft_wrap=True, markup=False)
+        screen.print(f"{command.proposal}: it is {answer.status} now.", soft_wrap=True)

@@ -59,7 +59,7 @@ def load_result(run: Path) -> Result:
 
 def _say(texts: list[str], *, bullet: bool = False) -> None:
     for text in texts:
-        screen.print(f"- {text}" if bullet else text, soft_wrap=True, markup=False)
+        screen.print(f"- {text}" if bullet else text, soft_wrap=True)
 
 
 def _line(result: Result, line: str, *, as_json: bool) -> None:

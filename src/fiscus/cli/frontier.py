@@ -59,16 +59,16 @@ def frontier(
                 if out is not None:
                     _write(made, out)
         except NoAllocation as error:
-            aside.print(str(error), markup=False, soft_wrap=True)
+            aside.print(str(error), soft_wrap=True)
             raise typer.Exit(NO_PLAN) from error
         if as_json:
             print_json(made.as_dict())
             return
         _print_curve(made)
         for sentence in made.sentences():
-            screen.print(sentence, soft_wrap=True, markup=False)
+            screen.print(sentence, soft_wrap=True)
         if out is not None:
-            screen.print(f"wrote {out / 'frontier.csv'}, frontier.svg and frontier.png", soft_wrap=True, markup=False)
+            screen.print(f"wrote {out / 'frontier.csv'}, frontier.svg and frontier.png", soft_wrap=True)
 
 
 def _write(made: Frontier, out: Path) -> None:

@@ -45,7 +45,7 @@ def train(
             run = run_of(given, out, log)
             resumed = run.resume()
         if resumed and not as_json:
-            screen.print(f"going on after round {run.trainer.round} of {run.setup.rounds}", markup=False)
+            screen.print(f"going on after round {run.trainer.round} of {run.setup.rounds}")
         tracking = _tracking(track, out, given, run)
         made = _played(run, tracking)
         with working("writing"):
@@ -70,12 +70,12 @@ def train(
             return
         _show(made.history)
         pace = run.frames / run.seconds if run.seconds else 0.0
-        screen.print(f"{run.frames:,} decisions in {run.seconds:.0f} s ({pace:,.0f} a second)", markup=False)
+        screen.print(f"{run.frames:,} decisions in {run.seconds:.0f} s ({pace:,.0f} a second)")
         if made.stopped:
-            screen.print("stopped early: nothing better came", markup=False)
+            screen.print("stopped early: nothing better came")
         if safe is not None:
-            screen.print(safe.sentence, soft_wrap=True, markup=False)
-        screen.print(f"wrote {out / 'policy.json'} and weights.safetensors", soft_wrap=True, markup=False)
+            screen.print(safe.sentence, soft_wrap=True)
+        screen.print(f"wrote {out / 'policy.json'} and weights.safetensors", soft_wrap=True)
 
 
 def _tracking(track: str, out: Path, given: dict[str, Any], run: Run) -> Tracking | None:
@@ -110,7 +110,7 @@ def _played(run: Run, tracking: Tracking | None) -> Any:
     except KeyboardInterrupt:
         status = "KILLED"
         run.keep()
-        aside.print("stopped; the same command goes on from here", markup=False)
+        aside.print("stopped; the same command goes on from here")
         raise typer.Exit(130) from None
     finally:
         if tracking is not None:
@@ -172,13 +172,12 @@ def tournament(
             shown.add_row(*(row[name] for name in columns))
         screen.print(shown)
         gap = f"Expected value of perfect information over MPC: {judged.tournament.information:,.4g}."
-        screen.print(gap, soft_wrap=True, markup=False)
-        screen.print(judged.tournament.verdict(), soft_wrap=True, markup=False)
+        screen.print(gap, soft_wrap=True)
+        screen.print(judged.tournament.verdict(), soft_wrap=True)
         if out is not None:
             screen.print(
                 f"wrote {out / 'table.csv'}, tournament.json, tournament.svg and tournament.png",
                 soft_wrap=True,
-                markup=False,
             )
 
 
@@ -212,4 +211,4 @@ def tune(
         for trial in found:
             shown.add_row(f"{trial['against']:+.3%}", *(f"{trial['settings'][name]:.4g}" for name in asked))
         screen.print(shown)
-        screen.print(f"{trials} trials in {time.perf_counter() - began:.0f} s", markup=False)
+        screen.print(f"{trials} trials in {time.perf_counter() - began:.0f} s")

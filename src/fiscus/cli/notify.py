@@ -113,7 +113,7 @@ def add(
             raise InvalidInput(f"there is a webhook {name!r} already; --rotate gives it a new secret")
         earlier = before.secrets[:1] if before else ()
         kept.add_webhook(Webhook(name, url, (secret, *earlier), tuple(topic or (before.topics if before else ()))))
-        screen.print(secret, soft_wrap=True, markup=False)
+        screen.print(secret, soft_wrap=True)
 
 
 @webhook.command("list")
@@ -136,4 +136,4 @@ def remove(name: Annotated[str, typer.Argument(help="Which.")], db: Database = "
     with sentences():
         if not Deliveries(office(db).store).remove_webhook(name):
             raise InvalidInput(f"there is no webhook {name!r}")
-        screen.print(f"{name} is told no more.", soft_wrap=True, markup=False)
+        screen.print(f"{name} is told no more.", soft_wrap=True)

@@ -31,6 +31,13 @@ Reason = Annotated[str, typer.Option("--why", help="Say why: others have to unde
 Amounts = Annotated[
     list[str] | None, typer.Option("--amount", help="PERIOD:LINE=AMOUNT in major units; may be repeated.")
 ]
+FORMS = {
+    "--amount": "PERIOD:LINE=AMOUNT, as FY2024:roads=1200.50",
+    "--fund": "PERIOD:FUND=AMOUNT, as FY2024:general=1200.50",
+    "--total": "PERIOD=AMOUNT, as FY2024=1200.50",
+}
+"""How options with amounts are written."""
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 
 
@@ -91,33 +98,28 @@ def amounts_of(given: Sequence[str] | None, currency: str, option: str = "--amou
     Raises:
         InvalidInput: Where one is written otherwise, or stands for a place that was given already.
     """
-    form = (
-        "PERIOD:FUND=AMOUNT, as FY2024:general=1200.50"
-        if option == "--fund"
-        else "PERIOD:LINE=AMOUNT, as FY2024:roads=1200.50"
-    )
     found: dict[Cell, int] = {}
-    for name, amount in _assigned(given, currency, option, form).items():
+    for name, amount in _assigned(given, currency, option).items():
         period, _, line = name.partition(":")
         if not period or not line:
-            raise InvalidInput(f"{option} {name!r}: write {form}")
+            raise InvalidInput(f"{option} {name!r}: write {FORMS[option]}")
         found[period, line] = amount
     return found
 
 
 def totals_of(given: Sequence[str] | None, currency: str) -> dict[str, int]:
     """``--total PERIOD=AMOUNT`` in minor units; faults as of ``amounts_of``."""
-    return _assigned(given, currency, "--total", "PERIOD=AMOUNT, as FY2024=1200.50")
+    return _assigned(given, currency, "--total")
 
 
-def _assigned(given: Sequence[str] | None, currency: str, option: str, form: str) -> dict[str, int]:
+def _assigned(given: Sequence[str] | None, currency: str, option: str) -> dict[str, int]:
     from fiscus.core.money import currency as unit
 
     found: dict[str, int] = {}
     for each in given or ():
         name, equals, amount = each.rpartition("=")
         if not equals or not name:
-            raise InvalidInput(f"{option} {each!r}: write {form}")
+            raise InvalidInput(f"{option} {each!r}: write {FORMS[option]}")
         if name in found:
             raise InvalidInput(f"{option}: {name} stands there twice; give it once, with its whole amount")
         try:

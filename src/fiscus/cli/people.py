@@ -58,7 +58,7 @@ def _do(db: str, person: str, *commands: Command, told: str, begin: bool = False
         with acting(db, person, begin=begin) as (uow, actor, at, key):
             for number, command in enumerate(commands):
                 administer(command, uow, actor=actor, at=at, key=f"{key}.{number}")
-        screen.print(told, soft_wrap=True, markup=False)
+        screen.print(told, soft_wrap=True)
 
 
 @people.command("add")
@@ -109,7 +109,7 @@ def _say_if_strange(db: str, person: str, role: str) -> None:
     near = alike(role, known)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     told = f"No authority matrix asks for {role}, so it lets {person} do nothing.{hint} fiscus people revoke takes it back."
-    screen.print(told, soft_wrap=True, markup=False)
+    screen.print(told, soft_wrap=True)
 
 
 @people.command("revoke")
@@ -241,7 +241,7 @@ def token(
             )
         here.sign_ins.end_sessions(person)
         secret, session = sessions.begin(here.sign_ins, person, here.clock(), sessions.TOKEN, timedelta(days=days))
-        screen.print(f"{secret}\n(until {session.until[:10]}; it is told only here)", soft_wrap=True, markup=False)
+        screen.print(f"{secret}\n(until {session.until[:10]}; it is told only here)", soft_wrap=True)
 
 
 @people.command("key")
@@ -265,7 +265,7 @@ def key_(
             with os.fdopen(os.open(out, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
                 file.write(private)
         told = f"{person} signs with {public[:12]} from now on; the private key is in {out}."
-        screen.print(told, soft_wrap=True, markup=False)
+        screen.print(told, soft_wrap=True)
 
 
 @people.command("list")

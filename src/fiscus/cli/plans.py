@@ -21,10 +21,8 @@ def init(
 
     with sentences():
         for path in write_plan(directory, plan):
-            screen.print(f"wrote {path}", soft_wrap=True, markup=False)
-        screen.print(
-            f"Next: fiscus check {directory}, then fiscus solve {directory} --out run", soft_wrap=True, markup=False
-        )
+            screen.print(f"wrote {path}", soft_wrap=True)
+        screen.print(f"Next: fiscus check {directory}, then fiscus solve {directory} --out run", soft_wrap=True)
 
 
 def check(
@@ -46,7 +44,6 @@ def check(
             f"{problem.name}: {lines} lines on {len(problem.tree)} units, {periods} period{'s' if periods > 1 else ''}, "
             f"{len(problem.rules)} rules, {_budget(problem)}. Ready to solve.",
             soft_wrap=True,
-            markup=False,
         )
 
 

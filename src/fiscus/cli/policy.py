@@ -27,7 +27,7 @@ def _read(path: Path) -> Matrix:
         return read_matrix(path)
     except InvalidMatrix as error:
         for fault in error.faults:
-            aside.print(fault, soft_wrap=True, markup=False)
+            aside.print(fault, soft_wrap=True)
         raise typer.Exit(WRONG_INPUT) from error
 
 
@@ -47,7 +47,7 @@ def check(file: File) -> None:
     with sentences():
         matrix = _read(file)
         _print(matrix)
-        screen.print(f"{file} holds: exactly one rule takes every proposal.", soft_wrap=True, markup=False)
+        screen.print(f"{file} holds: exactly one rule takes every proposal.", soft_wrap=True)
 
 
 @policy.command("adopt")
@@ -61,7 +61,7 @@ def adopt(file: File, person: Person, db: Database = "") -> None:
         with acting(db, person) as (uow, actor, at, key):
             administer(SetExclusive(matrix.duties.exclusive), uow, actor=actor, at=at, key=f"{key}.exclusive")
             adopt_policy(matrix, uow, actor=actor, at=at, key=key)
-        screen.print(f"{matrix.name} is in force ({matrix.digest[:12]}).", soft_wrap=True, markup=False)
+        screen.print(f"{matrix.name} is in force ({matrix.digest[:12]}).", soft_wrap=True)
 
 
 @policy.command("show")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.text import Text
 
 from fiscus.cli.office import (
     Amounts,
@@ -120,7 +119,7 @@ def _print(db: str, name: str, *, as_json: bool) -> None:
         print_json(seen.to_json())
         return
     for sentence in seen.sentences:
-        screen.print(sentence, soft_wrap=True, markup=False)
+        screen.print(sentence, soft_wrap=True)
     if broken is not None:
         _print_glass(broken)
     shown = table(
@@ -134,19 +133,19 @@ def _print(db: str, name: str, *, as_json: bool) -> None:
     if len(seen.largest) > MOST_ITEMS:
         screen.print(f"and {len(seen.largest) - MOST_ITEMS} more lines")
     for sentence in seen.steps:
-        screen.print(f"- {sentence}", soft_wrap=True, markup=False)
+        screen.print(f"- {sentence}", soft_wrap=True)
     _print_money(seen, log)
     if seen.hash:
-        screen.print(f"hash {seen.hash}", soft_wrap=True, markup=False)
+        screen.print(f"hash {seen.hash}", soft_wrap=True)
 
 
 def _print_glass(broken: Glass) -> None:
     """What happened in an emergency, before anything that looks as if all had signed."""
     from fiscus.workflow.canonical import minute
 
-    screen.print(f"BROKEN GLASS. {broken.heading} {broken.words}", soft_wrap=True, markup=False, style="bold red")
+    screen.print(f"BROKEN GLASS. {broken.heading} {broken.words}", soft_wrap=True, style="bold red")
     for each in broken.breakers:
-        screen.print(f"- {each.name}, {minute(each.at)}: {each.reason}", soft_wrap=True, markup=False)
+        screen.print(f"- {each.name}, {minute(each.at)}: {each.reason}", soft_wrap=True)
 
 
 def _print_money(seen: View, log: Sequence[Written]) -> None:
@@ -154,20 +153,18 @@ def _print_money(seen: View, log: Sequence[Written]) -> None:
     from fiscus.workflow.canonical import minute
     from fiscus.workflow.service.standings import BUCKETS, holds_money, moved, standings
 
-    code, rows = seen.currency, standings(seen)
+    code, rows = seen.currency, standings(seen.proposal, seen.content)
     for each in moved(log):
         changes = ", ".join(f"{line} in {period} {_signed(amount, code)}" for period, line, amount in each.changes)
-        screen.print(
-            f"Proposal {each.by} moved money of it on {minute(each.at)}: {changes}.", soft_wrap=True, markup=False
-        )
+        screen.print(f"Proposal {each.by} moved money of it on {minute(each.at)}: {changes}.", soft_wrap=True)
     paid = sum(row.actual for row in rows)
     if holds_money(seen.proposal):
         whole = money(sum(row.now for row in rows), code)
         parts = ", ".join(f"{money(sum(getattr(row, name) for row in rows), code)} {name}" for name in BUCKETS)
-        screen.print(f"Its money is {code} {whole} now: {parts}.", soft_wrap=True, markup=False)
+        screen.print(f"Its money is {code} {whole} now: {parts}.", soft_wrap=True)
     elif paid:
         words = f"{code} {money(paid, code)} was paid, and the rest is available again."
-        screen.print(words, soft_wrap=True, markup=False)
+        screen.print(words, soft_wrap=True)
     changed = [row for row in rows if row.now != row.approved or row.released or row.committed or row.actual]
     if not changed:
         return
@@ -175,7 +172,7 @@ def _print_money(seen: View, log: Sequence[Written]) -> None:
     numbers = ("approved", "now", *BUCKETS)
     shown = table("period", "line", *numbers, numbers=numbers)
     for row in changed[:MOST_ITEMS]:
-        shown.add_row(row.period, Text(row.title), *(money(getattr(row, name), code) for name in numbers))
+        shown.add_row(row.period, row.title, *(money(getattr(row, name), code) for name in numbers))
     screen.print(shown)
     if len(changed) > MOST_ITEMS:
         screen.print(f"and {len(changed) - MOST_ITEMS} more lines whose money moved")
@@ -369,7 +366,7 @@ def _make(db: str, person: str, behalf: str, name: str, command: Callable[[State
         with acting(db, person, behalf) as (uow, actor, at, key):
             answer = follow(command(reading.known_proposal(uow, name)), uow, actor=actor, at=at, key=key)
         told = ", ".join(_words(kind) for kind in answer.events)
-        screen.print(f"{name}: {told}; it is {_words(answer.status)} now.", soft_wrap=True, markup=False)
+        screen.print(f"{name}: {told}; it is {_words(answer.status)} now.", soft_wrap=True)
 
 
 def _words(name: str) -> str:

@@ -25,7 +25,7 @@ def _do(db: str, person: str, command: Command, behalf: str = "") -> None:
     with sentences():
         with acting(db, person, behalf) as (uow, actor, at, key):
             answer = lead(command, uow, actor=actor, at=at, key=key)
-        screen.print(f"{command.round}: it is {answer.status} now.", soft_wrap=True, markup=False)
+        screen.print(f"{command.round}: it is {answer.status} now.", soft_wrap=True)
 
 
 @rounds.command("plan")
@@ -72,7 +72,7 @@ def template(
         with office(db).store.read() as reader:
             text = empty(planning_round(reader, round_))
         spare(out).write_text(text, encoding="utf-8")
-        screen.print(f"wrote {out}", soft_wrap=True, markup=False)
+        screen.print(f"wrote {out}", soft_wrap=True)
 
 
 @rounds.command("answer")
@@ -167,9 +167,9 @@ def export(
             made = planning_round(reader, round_)
         notes = write_plan(made, plan_, out)
         then = "" if made.status in (PLANNED, OPEN) else f", then fiscus round record {round_} RUN"
-        screen.print(f"wrote {out}: fiscus solve {out} --out RUN{then}", soft_wrap=True, markup=False)
+        screen.print(f"wrote {out}: fiscus solve {out} --out RUN{then}", soft_wrap=True)
         for note in notes:
-            screen.print(note, soft_wrap=True, markup=False)
+            screen.print(note, soft_wrap=True)
 
 
 @rounds.command("record")
@@ -241,7 +241,7 @@ def show(round_: Round, db: Database = "", as_json: AsJson = False) -> None:
             print_json(to_json(made))
             return
         for sentence in told(made, people, here.clock()):
-            screen.print(sentence, soft_wrap=True, markup=False)
+            screen.print(sentence, soft_wrap=True)
         shown = table("unit", "owner", "answered", "lines", "asked", "target", numbers=("lines", "asked", "target"))
         for row in rows(made, people):
             target_ = "" if row.target is None else money(row.target, made.currency)

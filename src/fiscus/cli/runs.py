@@ -48,15 +48,13 @@ def solve(
         if as_json:
             print_json(result.as_dict())
         else:
-            screen.print(result.summary(), soft_wrap=True, markup=False)
+            screen.print(result.summary(), soft_wrap=True)
             for note in result.reasons if result.solution is not None else ():
-                screen.print(note, soft_wrap=True, markup=False)
+                screen.print(note, soft_wrap=True)
             if result.solution is not None:
                 _print_units(result)
             if out is not None:
-                screen.print(
-                    f"wrote {out / 'result.json'}, allocation.csv and report.html", soft_wrap=True, markup=False
-                )
+                screen.print(f"wrote {out / 'result.json'}, allocation.csv and report.html", soft_wrap=True)
     if result.solution is None:
         raise typer.Exit(NO_PLAN)
 
@@ -88,7 +86,7 @@ def compare(
             print_json(comparison.as_dict())
             return
         for sentence in comparison.sentences():
-            screen.print(sentence, soft_wrap=True, markup=False)
+            screen.print(sentence, soft_wrap=True)
         shown = table("period", "line", "first", "second", "difference", numbers=("first", "second", "difference"))
         for row in comparison.rows[:MOST_LINES]:
             shown.add_row(row.period, row.line, f"{row.first:,}", f"{row.second:,}", f"{row.difference:+,}")

@@ -49,16 +49,15 @@ def serve(
         trouble = provider_trouble(settings)
         here = office(db, begin=True)
         link = first_link(here, settings)
-        screen.print(f"Fiscus is at {settings.origin}", soft_wrap=True, markup=False)
+        screen.print(f"Fiscus is at {settings.origin}", soft_wrap=True)
         if provider:
             known = f"{provider.name} has to know this redirect URI: {settings.callback}"
-            screen.print(known, soft_wrap=True, markup=False)
+            screen.print(known, soft_wrap=True)
         if trouble:
             print_loud("warning", f": {trouble}", aside)
         if link:
             screen.print(
                 f"Nobody is here yet. Begin with this link; it works once, for a day:\n{link}",
                 soft_wrap=True,
-                markup=False,
             )
         run(here, settings, host, port, notify=not no_notify)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Literal
 
-from fiscus.core.money import Currency
+from fiscus.core.money import PLAIN, Currency
 from fiscus.core.money import currency as currency_of
 from fiscus.errors import InvalidMoney
 
@@ -20,7 +20,6 @@ _GROUPED = {
     "point": re.compile(r"[+-]?\d{1,3}(\.\d{3}){2,}(,\d+)?", re.ASCII),
     "space": re.compile("[+-]?\\d{1,3}([ \u00a0\u202f']\\d{3})+([.,]\\d+)?", re.ASCII),
 }
-_PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _SUFFIX = {
     "k": 1e3,
     "m": 1e6,
@@ -92,7 +91,7 @@ def read_number(cell: object, currency: Currency, *, fraction: bool = False) -> 
     if not isinstance(cell, str):
         return _finite(cell)
     text = cell.strip()
-    if _PLAIN.fullmatch(text):
+    if PLAIN.fullmatch(text):
         return _finite(text)
     if _GROUPED["comma"].fullmatch(text):
         read = _finite(text.replace(",", ""))
@@ -164,7 +163,7 @@ def _number_in(text: str) -> float | None:
     plain = text.strip()
     if _GROUPED["comma"].fullmatch(plain):  # Any other comma may be a decimal sign.
         plain = plain.replace(",", "")
-    return float(plain) if _PLAIN.fullmatch(plain) else None
+    return float(plain) if PLAIN.fullmatch(plain) else None
 
 
 def _shown(number: float) -> str:
@@ -194,7 +193,7 @@ def read_points(cell: object) -> tuple[tuple[float, float], ...] | None:
         numbers = part.split(":")
         if not part.strip():
             continue
-        if len(numbers) != 2 or not all(_PLAIN.fullmatch(number.strip()) for number in numbers):
+        if len(numbers) != 2 or not all(PLAIN.fullmatch(number.strip()) for number in numbers):
             return None
         pairs.append((float(numbers[0]), float(numbers[1])))
     return tuple(pairs) or None

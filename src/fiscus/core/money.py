@@ -39,7 +39,9 @@ _WORDS = {
 _WORD = {code: word for word, codes in _WORDS.items() for code in codes.split()}
 _EXPONENT = {code: decimals for decimals, codes in _DECIMALS.items() for code in codes.split()}
 LARGEST_MINOR = 2**63 - 1
-_PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+"""A number without anything between its digits."""
+
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?", re.ASCII)
 _DECIMAL_COMMA = re.compile(r"([+-]?)(\d*),(\d+)", re.ASCII)
 _COMMAS = re.compile(r"[+-]?[\d.,]*,[\d.,]*", re.ASCII)
@@ -85,7 +87,7 @@ class Currency:
         found = text.strip()
         if _GROUPED.fullmatch(found):
             return found.replace(",", "")
-        if _PLAIN.fullmatch(found):
+        if PLAIN.fullmatch(found):
             return found
         hint = _readings(found)
         raise InvalidMoney(f"{text!r} is not an amount of {self.code}" + (f": {hint}" if hint else ""))

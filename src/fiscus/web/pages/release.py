@@ -28,7 +28,7 @@ def _page(visit: Visit, name: str, form: Form, fault: str, status: int = 200) ->
     with visit.read() as reader:
         seen = view(reader, name, visit.at)
         history = lineage_acts(reader, seen.proposal)
-    rows = [row for row in standings(seen) if row.reserved > 0]
+    rows = [row for row in standings(seen.proposal, seen.content) if row.reserved > 0]
     written = dict(zip(zip(form.all("period"), form.all("line"), strict=False), form.all("amount"), strict=False))
     return page(
         "release.html",
@@ -63,7 +63,7 @@ def _amounts(form: Form, seen: View) -> dict[tuple[str, str], int]:
         InvalidInput: For a part without amounts, or no button of ours.
         Refused: Where what is left is another sum than the button said.
     """
-    left = {(row.period, row.line): row.reserved for row in standings(seen) if row.reserved > 0}
+    left = {(row.period, row.line): row.reserved for row in standings(seen.proposal, seen.content) if row.reserved > 0}
     if form["what"] not in ("whole", "part"):
         raise InvalidInput("Choose to release the whole, or the amounts that you wrote.")
     if form["left"] != str(sum(left.values())):  # Pressed twice, too: a part is never released twice by one page.

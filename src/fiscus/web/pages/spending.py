@@ -36,7 +36,7 @@ def _page(visit: Visit, name: str, form: Form = NOTHING, fault: str = "", status
     with visit.read() as reader:
         seen = view(reader, name, visit.at)
     proposal = seen.proposal
-    rows = standings(seen)
+    rows = standings(seen.proposal, seen.content)
     spent: dict[str, int] = {}
     for row in rows:
         spent[row.period] = spent.get(row.period, 0) + row.actual

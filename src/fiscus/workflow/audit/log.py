@@ -24,6 +24,9 @@ FIELDS = {
 }
 """Fields of an event's body, and what they are."""
 
+_HASH = re.compile("[0-9a-f]{64}")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+
 
 def foreign(size: int, events: int) -> BrokenLog:
     """That a checkpoint is not one of a log.
@@ -38,10 +41,6 @@ def foreign(size: int, events: int) -> BrokenLog:
             "or the checkpoint is one of another log"
         )
     return BrokenLog(f"the checkpoint at {size:,} events is not one of this log: its past was changed")
-
-
-_HASH = re.compile("[0-9a-f]{64}")
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
 def body_of(seq: int, stream: str, version: int, kind: str, stamp: Stamp, data: Document, previous: str) -> bytes:

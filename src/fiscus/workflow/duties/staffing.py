@@ -71,6 +71,25 @@ def staff(slots: Sequence[Slot], history: Sequence[Act], registry: Registry, at:
     return _blocked([slots[position] for position in short], [able[position] for position in short], had, registry, at)
 
 
+def lost_by(
+    act: Act, before: Sequence[Slot], after: Sequence[Slot], history: Sequence[Act], registry: Registry, at: datetime
+) -> Refusal | None:
+    """Why a part leaves too few people for what comes after it; None where there are enough, or were not before either.
+
+    Args:
+        act: The part that somebody would have.
+        before: Places to fill without it.
+        after: Places to fill once it is taken.
+        history: Parts that people had.
+        registry: Of people.
+        at: When.
+    """
+    left = staff(after, (*history, act), registry, at)
+    if not isinstance(left, Refusal) or isinstance(staff(before, history, registry, at), Refusal):
+        return None
+    return left
+
+
 def _holders(slot: Slot, registry: Registry, at: datetime) -> frozenset[str]:
     """Active humans who hold a role of a slot."""
     return frozenset[str]().union(*(registry.human_holders(role, slot.unit, at) for role in slot.roles))

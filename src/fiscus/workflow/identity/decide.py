@@ -19,8 +19,10 @@ LONGEST = timedelta(days=366)
 """Of a delegation."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
-ADDRESS = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
 """Ids of people and units: they stand in commands, file names and web addresses."""
+
+ADDRESS = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
+"""Where mail can be sent to."""
 
 Outcome = list[Entry] | Refusal
 Handler = Callable[[Registry, Any, Actor, datetime], Outcome]

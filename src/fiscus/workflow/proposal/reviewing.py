@@ -9,7 +9,7 @@ from fiscus.workflow.authority.matrix import Stage
 from fiscus.workflow.canonical import minute, moment, timestamp
 from fiscus.workflow.duties.history import Act, barred, humans
 from fiscus.workflow.duties.sessions import clash
-from fiscus.workflow.duties.staffing import staff
+from fiscus.workflow.duties.staffing import lost_by
 from fiscus.workflow.ports import Entry
 from fiscus.workflow.proposal import commands as do
 from fiscus.workflow.proposal.context import Context
@@ -137,14 +137,9 @@ def _leaves_nobody(
     if len(signing) == 1 and all(signing.isdisjoint(registry.human_holders(role, unit, at)) for role in besides):
         return None  # One place less, and one less who could fill it and no other.
     act = Act(actor.person, actor.behalf, f"stage:{stage.name}", proposal.id)
-    after = staff(slots_of(signed, registry), (*context.history, act), registry, at)
-    if not isinstance(after, Refusal):
-        return None
-    before = staff(slots_of(proposal, registry), context.history, registry, at)
-    if isinstance(before, Refusal):
-        return None  # Nothing is lost by signing.
-    return Refusal(
-        "duties.leaves_nobody", f"If you sign, others cannot: {after.reason} Let somebody else sign {stage.name}."
+    lost = lost_by(act, slots_of(proposal, registry), slots_of(signed, registry), context.history, registry, at)
+    return lost and Refusal(
+        "duties.leaves_nobody", f"If you sign, others cannot: {lost.reason} Let somebody else sign {stage.name}."
     )
 
 

@@ -9,7 +9,7 @@ from fiscus.workflow.actor import Actor
 from fiscus.workflow.authority.routing import common_unit
 from fiscus.workflow.canonical import minute, timestamp
 from fiscus.workflow.duties.history import Act, barred, humans
-from fiscus.workflow.duties.staffing import staff
+from fiscus.workflow.duties.staffing import lost_by
 from fiscus.workflow.funds.flows import Move
 from fiscus.workflow.ports import Entry
 from fiscus.workflow.proposal import commands as do
@@ -144,11 +144,9 @@ def _leaves_no_reconciler(proposal: Proposal, actor: Actor, context: Context) ->
         return None
     slots = [slot for slot in slots_of(proposal, registry) if slot.kind == "reconcile"]
     act = Act(actor.person, actor.behalf, "release", proposal.id)
-    after = staff(slots, (*context.history, act), registry, at)
-    if not isinstance(after, Refusal) or isinstance(staff(slots, context.history, registry, at), Refusal):
-        return None  # Somebody is left, or there was nobody before.
-    return Refusal(
-        "duties.leaves_nobody", f"If you do that, nobody can reconcile it: {after.reason} Or let somebody else do it."
+    lost = lost_by(act, slots, slots, context.history, registry, at)
+    return lost and Refusal(
+        "duties.leaves_nobody", f"If you do that, nobody can reconcile it: {lost.reason} Or let somebody else do it."
     )
 
 

@@ -9,14 +9,12 @@ from fiscus.workflow.actor import Actor
 from fiscus.workflow.funds import books as core
 from fiscus.workflow.funds.books import CASH, Key, LineMoney, SetBudget, SetCash, from_data
 from fiscus.workflow.ports import Filter, Index, Reader, UnitOfWork
-from fiscus.workflow.proposal.transitions import CLOSED, HELD, IN_REVIEW, WITH_MONEY
+from fiscus.workflow.proposal.transitions import CLOSED, HELD, WITH_MONEY
 from fiscus.workflow.service import reading
 from fiscus.workflow.service.answers import Answer, accepted, remembered, stamp_of, unavailable
+from fiscus.workflow.service.standings import BUCKETS, standings
 
 STREAM = "funds"
-
-DECIDED = ("reserved", "released", "committed", "actual")
-"""Where money stands that somebody approved."""
 
 
 def set_budget(command: SetBudget, uow: UnitOfWork, *, actor: Actor, at: datetime, key: str = "") -> Answer:
@@ -73,22 +71,15 @@ def _follow(command: core.Command, uow: UnitOfWork, actor: Actor, at: datetime, 
 def _line_money(reader: Reader, period: str) -> list[LineMoney]:
     """Lines of a period that have money by now."""
     accounts = reader.balances().items()
-    if not any(amount and a.period == period and a.book != CASH and a.bucket in DECIDED for a, amount in accounts):
+    if not any(amount and a.period == period and a.book != CASH and a.bucket in BUCKETS for a, amount in accounts):
         return []
     found: list[LineMoney] = []
     for record in reader.find(Filter(kind="proposal", status=(*WITH_MONEY, HELD, CLOSED))):
-        proposal = reading.proposal_of(record)
-        if proposal.parent or proposal.held == IN_REVIEW:  # What a reallocation moved is its parent's.
-            continue
+        proposal = reading.proposal_of(record)  # One that moved money of another has none: it is its parent's.
         content = reading.content(reader, proposal.content)
-        items, left = proposal.items(content), proposal.left(content)
-        for cell in items:
-            if cell[0] != period:
-                continue
-            places = proposal.places.get(cell, (0, 0, 0))
-            ended = proposal.status == CLOSED  # What was not ordered or paid by then is available again.
-            amounts = (0, 0, *places[1:]) if ended else (left[cell], *places)
-            found.append(
-                LineMoney(items[cell].unit, period, items[cell].fund, dict(zip(DECIDED, amounts, strict=True)))
-            )
+        items = proposal.items(content)
+        for line in standings(proposal, content):
+            if line.period == period:
+                item = items[line.period, line.line]
+                found.append(LineMoney(item.unit, period, item.fund, {name: getattr(line, name) for name in BUCKETS}))
     return found

@@ -62,9 +62,8 @@ class Recorded:
             if event.kind != "Spent" or event.version in reversed_:
                 continue
             paid: dict[Cell, int] = {}
-            for period, line, _, _, amount in event.data[
-                "moves"
-            ]:  # What was ordered and what was not are moves of their own.
+            # What was ordered and what was not are moves of their own.
+            for period, line, _, _, amount in event.data["moves"]:
                 paid[period, line] = paid.get((period, line), 0) + amount
             for cell, amount in paid.items():
                 found.setdefault((*cell, event.data["reference"].strip()), []).append(amount)

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fiscus.workflow.ports import Written
+from fiscus.workflow.proposal.content import Content
 from fiscus.workflow.proposal.state import Proposal
 from fiscus.workflow.proposal.transitions import FINAL, WITH_MONEY
-from fiscus.workflow.service.views import View
 
 BUCKETS = ("reserved", "released", "committed", "actual")
 """Where money of a line can be, in the order in which it gets there."""
@@ -61,10 +61,14 @@ def holds_money(proposal: Proposal) -> bool:
     return proposal.status in WITH_MONEY or proposal.held in WITH_MONEY
 
 
-def standings(seen: View) -> Sequence[Standing]:
-    """Every line that money was approved for, reallocations included; once it is over, only what was paid is not available again."""
-    proposal, found = seen.proposal, []
-    items, left, signed = proposal.items(seen.content), proposal.left(seen.content), seen.content.by_cell
+def standings(proposal: Proposal, content: Content) -> Sequence[Standing]:
+    """Every line that money was approved for, reallocations included; once it is over, only what was paid is not available again.
+
+    Args:
+        proposal: As it stands.
+        content: Its current version.
+    """
+    found, items, left, signed = [], proposal.items(content), proposal.left(content), content.by_cell
     for cell, reserved in left.items():
         item, (released, committed, actual) = items.get(cell), proposal.places.get(cell, (0, 0, 0))
         before = signed[cell].amount if cell in signed else 0
